@@ -1,1 +1,44 @@
+"""The ``riad`` command: one file per command group.
 
+Exit status, everywhere: 0 success, 1 a finding (something is wrong and was found), 2 wrong usage.
+Every command takes ``--json`` and then prints exactly one JSON document.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import click
+import typer
+
+from riad.cli import output
+from riad.errors import BadRequest, Refused, RiadError
+from riad.texts import _
+
+app = typer.Typer(
+    name="riad",
+    help=_("The sovereign AI platform a country, a university or a company runs itself."),
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+
+def main() -> None:
+    """Run the command line; every deliberate error ends as one clear line and its exit status."""
+    as_json = "--json" in sys.argv
+    try:
+        app(standalone_mode=False)
+    except RiadError as error:
+        output.fail(error, as_json=as_json)
+        sys.exit(2 if isinstance(error, BadRequest | Refused) else 1)
+    except click.exceptions.Exit as stop:
+        sys.exit(stop.exit_code)
+    except click.exceptions.Abort:
+        sys.exit(130)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(2)
+    except KeyboardInterrupt:
+        sys.exit(130)
