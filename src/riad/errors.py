@@ -58,8 +58,9 @@ class RiadError(Exception):
 
     def render(self, language: str = "en") -> str:
         """The message, then the remedy, in that language."""
-        parts = (translate(part, language, **self.values) for part in (self.message, self.remedy) if part)
-        return " ".join(parts)
+        # A value that is itself one of our sentences ("a list of texts") is translated too.
+        values = {k: translate(v, language) if isinstance(v, str) else v for k, v in self.values.items()}
+        return " ".join(translate(part, language, **values) for part in (self.message, self.remedy) if part)
 
     def __str__(self) -> str:
         return self.render()

@@ -139,6 +139,15 @@ def default_data_dir() -> Path:
     return Path(base) / "riad"
 
 
+def config_file(config: Path | None = None) -> Path | None:
+    """The settings file in force: the one named, else ``RIAD_CONFIG``, else ``riad.toml`` here; None without one."""
+    if config is None and (named := os.environ.get("RIAD_CONFIG")):
+        config = Path(named)
+    if config is None and Path("riad.toml").is_file():
+        config = Path("riad.toml")
+    return config.absolute() if config is not None else None
+
+
 def load(
     config: Path | None = None,
     *,
@@ -151,10 +160,7 @@ def load(
     Raises ``BadSettings`` with the place and the remedy. Without ``config``: ``RIAD_CONFIG``, then ``riad.toml``
     here if there is one, then the laptop defaults.
     """
-    if config is None and (named := os.environ.get("RIAD_CONFIG")):
-        config = Path(named)
-    if config is None and Path("riad.toml").is_file():
-        config = Path("riad.toml")
+    config = config_file(config)
     raw = _read(config) if config is not None else {}
     try:
         settings = msgspec.convert(raw, Settings)

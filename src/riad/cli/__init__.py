@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import sys
 
-import click
 import typer
 
 from riad.cli import output
@@ -33,11 +32,11 @@ def main() -> None:
     except RiadError as error:
         output.fail(error, as_json=as_json)
         sys.exit(2 if isinstance(error, BadRequest | Refused) else 1)
-    except click.exceptions.Exit as stop:
+    except typer.Exit as stop:
         sys.exit(stop.exit_code)
-    except click.exceptions.Abort:
+    except typer.Abort:
         sys.exit(130)
-    except click.ClickException as error:
+    except typer.TyperException as error:
         error.show()
         sys.exit(2)
     except KeyboardInterrupt:

@@ -1,0 +1,167 @@
+"""The door to the street: a plain ASGI callable. The three hot routes go straight to the flow, the rest to pages."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import time
+from typing import Any
+
+from riad.errors import BadRequest, RiadError, TooLarge
+from riad.gateway.calls import ENDPOINTS, Endpoint
+from riad.gateway.driver import Driver, Receive, Sender
+from riad.gateway.flow import ClientGone, Request, flow
+from riad.gateway.house import House
+from riad.gateway.pages import pages
+from riad.gateway.wire import error_body, error_headers
+from riad.texts import N_, choose
+
+log = logging.getLogger("riad.gateway")
+Scope = dict[str, Any]
+
+
+class Door:
+    """The ASGI application of one worker."""
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+        self._pages = pages(house)
+        self._limit = house.settings.server.max_body_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Sender) -> None:
+        if scope["type"] == "http" and scope["method"] == "POST":
+            endpoint = ENDPOINTS.get(scope["path"])
+            if endpoint is not None:
+                await self._serve(endpoint, scope, receive, send)
+                return
+        await self._pages(scope, receive, send)
+
+    async def _serve(self, endpoint: Endpoint, scope: Scope, receive: Receive, send: Sender) -> None:
+        began = time.perf_counter()
+        request = Request(secrets.token_hex(16), endpoint, b"", "")
+        language = ""
+        driver = Driver(self._house, receive, send)
+        status = "200"
+        try:
+            length, language = _read_headers(scope["headers"], request)
+            request.body = await self._read_body(receive, length)
+            await driver.drive(flow(request, self._house.planner, _today()))
+        except ClientGone:
+            status = "499"
+        except RiadError as error:
+            status = str(error.status)
+            await _reply(error, request.id, language, driver, send)
+        except Exception:
+            # A fault of ours. Its traceback shows code, never content: values are not part of a traceback.
+            status = "500"
+            log.exception("request %s failed", request.id)
+            await _reply(_our_fault(), request.id, language, driver, send)
+        route = driver.route
+        self._house.metrics.request(
+            endpoint.name,
+            route.berth.site.name if route else "",
+            route.crossing if route else "",
+            status,
+            time.perf_counter() - began,
+        )
+
+    async def _read_body(self, receive: Receive, length: int) -> bytes:
+        """The body, within the limit. Raises ``TooLarge`` before reading what says it is too large."""
+        if length > self._limit:
+            raise self._too_large()
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientGone
+        body: bytes = message.get("body", b"")
+        if not message.get("more_body"):
+            if len(body) > self._limit:
+                raise self._too_large()
+            return body
+        parts = bytearray(body)
+        while message.get("more_body"):
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise ClientGone
+            parts += message.get("body", b"")
+            if len(parts) > self._limit:
+                raise self._too_large()
+        return bytes(parts)
+
+    def _too_large(self) -> TooLarge:
+        return TooLarge(
+            N_("The request body is larger than {limit} bytes."),
+            remedy=N_("Send less at once; the operator's setting is server.max_body_bytes."),
+            limit=self._limit,
+        )
+
+
+def _read_headers(headers: list[tuple[bytes, bytes]], request: Request) -> tuple[int, str]:
+    """Fill the request from the headers that matter. → (content length, accepted languages)."""
+    length, language = 0, ""
+    for name, value in headers:
+        if name == b"authorization":
+            scheme, _, token = value.decode("latin-1").partition(" ")
+            request.token = token.strip() if scheme.lower() == "bearer" else ""
+        elif name == b"content-length":
+            length = int(value) if value.isdigit() else 0
+        elif name == b"accept-language":
+            language = value.decode("latin-1")
+        elif name.startswith(b"x-riad-"):
+            _read_hint(name, value.decode("latin-1"), request)
+    return length, language
+
+
+def _read_hint(name: bytes, value: str, request: Request) -> None:
+    if name == b"x-riad-purpose":
+        request.purpose = value.strip()
+        if len(request.purpose) > 100:
+            raise _bad_hint("x-riad-purpose", N_("a purpose of at most 100 characters"))
+    elif name == b"x-riad-data-class":
+        request.data_class = value
+    elif name == b"x-riad-require":
+        if value.strip().lower() != "national":
+            raise _bad_hint("x-riad-require", "national")
+        request.national = True
+
+
+def _bad_hint(header: str, expected: str) -> BadRequest:
+    return BadRequest(
+        N_("The header {header} is not understood."),
+        remedy=N_("It takes: {expected}."),
+        param=header,
+        code="invalid_header",
+        header=header,
+        expected=expected,
+    )
+
+
+async def _reply(error: RiadError, request_id: str, language: str, driver: Driver, send: Sender) -> None:
+    """Send an error, unless the reply has begun: then the connection just ends."""
+    if driver.began:
+        return
+    headers = error_headers(error, request_id)
+    body = error_body(error, choose(language) if language else "en")
+    headers.append((b"content-length", str(len(body)).encode()))
+    if error.status == 413:
+        headers.append((b"connection", b"close"))  # the rest of the body will not be read
+    await send({"type": "http.response.start", "status": error.status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+def _our_fault() -> RiadError:
+    return RiadError(
+        N_("Riad failed on this request."),
+        remedy=N_("Nothing was answered. Please report it with the request id in x-request-id."),
+    )
+
+
+_day: tuple[float, str] = (0.0, "")
+
+
+def _today() -> str:
+    """Today's date in UTC, ISO 8601; computed once a second."""
+    global _day
+    now = time.time()
+    if now - _day[0] > 1.0:
+        _day = (now, time.strftime("%Y-%m-%d", time.gmtime(now)))
+    return _day[1]

@@ -1,0 +1,262 @@
+"""A request's whole life, as one generator without I/O.
+
+It yields what it needs done (an effect) and is sent the result; ``driver.py`` performs the effects against real
+sockets, tests perform them by hand. An effect that fails is thrown in here as a ``RiadError``; a client that leaves
+is thrown in as ``ClientGone``. Read from ``flow`` down: the ten steps are DESIGN's, in order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import Any
+
+import msgspec
+
+from riad.errors import EngineFailed, EngineTimeout, RiadError, Unavailable, Unlawful
+from riad.gateway.answers import StreamAnswer, WholeAnswer, engine_error
+from riad.gateway.calls import Call, Endpoint, decode
+from riad.gateway.evidence import Evidence
+from riad.gateway.inspection import NOTHING_DECLARED, Inspection, declared, inspect
+from riad.gateway.plan import Planner, Route
+from riad.gateway.transform import outgoing
+from riad.tenants.keys import Key
+from riad.texts import N_
+
+
+class Request(msgspec.Struct):
+    """A request as it came in: the endpoint, the headers that matter, the body's bytes."""
+
+    id: str
+    endpoint: Endpoint
+    body: bytes
+    token: str
+    purpose: str = ""
+    data_class: str = ""
+    national: bool = False
+
+
+class ClientGone(Exception):
+    """The client closed its connection: stop the engine's work, and still account for it."""
+
+
+# ── Effects: what the flow asks its driver to do, and what it is sent back ────────────────────────────────────────
+
+
+class Authenticate(msgspec.Struct, gc=False):
+    """→ ``Key``."""
+
+    token: str
+
+
+class Admit(msgspec.Struct, gc=False):
+    """Take one request from the key's limits. → None."""
+
+    key: Key
+
+
+class Record(msgspec.Struct, gc=False):
+    """Hand an entry to the ledger. → a ticket, at once."""
+
+    entry: bytes
+
+
+class Durable(msgspec.Struct, gc=False):
+    """Wait until a ticket's entry is on disk. → its index."""
+
+    ticket: Any
+
+
+class Dispatch(msgspec.Struct, gc=False):
+    """Send a body to a berth's engine. → ``(status, headers)``, when the answer's head is there."""
+
+    route: Route
+    path: bytes
+    body: bytes
+
+
+class ReadAll(msgspec.Struct, gc=False):
+    """→ the answer's whole body."""
+
+
+class ReadSome(msgspec.Struct, gc=False):
+    """→ the next bytes of the answer; empty at its end."""
+
+
+class Conclude(msgspec.Struct, gc=False):
+    """Hand the ledger an entry that closes what was already decided; kept and retried while the ledger is away."""
+
+    entry: bytes
+
+
+class Abandon(msgspec.Struct, gc=False):
+    """Close the connection to the engine: it stops working for nobody."""
+
+
+class Start(msgspec.Struct, gc=False):
+    """Begin the reply: status 200 and these headers; ``stream`` for an event stream."""
+
+    headers: list[tuple[bytes, bytes]]
+    stream: bool
+
+
+class Send(msgspec.Struct, gc=False):
+    """Send bytes of the reply; ``last`` ends it."""
+
+    data: bytes
+    last: bool
+
+
+class Spend(msgspec.Struct, gc=False):
+    """Account for tokens."""
+
+    key: Key
+    route: Route
+    prompt: int
+    completion: int
+
+
+Effect = (
+    Authenticate | Admit | Record | Durable | Dispatch | ReadAll | ReadSome | Start | Send | Spend | Conclude | Abandon
+)
+Flow = Generator[Effect, Any, None]
+
+
+# ── The story ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def flow(request: Request, planner: Planner, today: str) -> Flow:
+    """Serve one request. Raises the ``RiadError`` that the caller must see when it cannot be served."""
+    # 1. Who
+    key: Key = yield Authenticate(request.token)
+    yield Admit(key)
+
+    # 2. What
+    call = decode(request.endpoint, request.body)
+
+    # 3. Inspect
+    found = inspect(call, declared(request.data_class) if request.data_class else NOTHING_DECLARED)
+
+    # 4. Plan
+    need = planner.need(key, call.model, call.endpoint.kind, found, request.purpose, request.national, today)
+    planned = planner.plan(need)
+    evidence = Evidence(request.id, key, call, need, found.counts)
+    if planned.refusal is not None:
+        yield from _refuse(evidence, planned.refused, planned.refusal)
+
+    tried: set[str] = set()
+    failure: RiadError | None = None
+    while True:
+        try:
+            route = planner.choose(planned, tried)
+        except Unavailable as nowhere:
+            raise failure or nowhere from None
+        failure = yield from _attempt(call, found, route, planner, evidence)
+        if failure is None:
+            return
+        tried.add(route.berth.name)  # back to 4 without that route: a fallback is decided like a first choice
+
+
+def _refuse(evidence: Evidence, route: Route | None, refusal: RiadError) -> Flow:
+    """Record a refusal, durably, then raise it with its receipt."""
+    if route is not None:
+        index = yield Durable((yield Record(evidence.refusal(route))))
+        refusal = _copy(refusal)
+        refusal.detail["receipt"] = evidence.receipt(index)
+    raise refusal
+
+
+def _attempt(
+    call: Call, found: Inspection, route: Route, planner: Planner, evidence: Evidence
+) -> Generator[Effect, Any, RiadError | None]:
+    """Try one route. Returns None when the reply was sent, or the failure that lets another route be tried."""
+    # 5. Record the decision. Crossing: on disk before the first byte leaves.
+    ticket = yield Record(evidence.decision(route))
+    if route.crossing != "none":
+        yield Durable(ticket)
+
+    # 6. Transform, then decide again with the facts as they now are.
+    sent = outgoing(call, found, route)
+    if route.crossing == "pseudonymised":
+        again = planner.redecide(route, pseudonymised=sent.masked_everything)
+        if again.outcome != "allow":
+            yield from _refuse(evidence, route, _mask_incomplete())
+
+    # 7. Call
+    answer: WholeAnswer | StreamAnswer
+    answer = StreamAnswer(sent.mapping, call.wants_usage) if call.stream else WholeAnswer(sent.mapping)
+    status, http, began = "ok", 0, False
+    index: int | None = None
+    failure: RiadError | None = None
+    try:
+        http, headers = yield Dispatch(route, call.endpoint.engine_path, sent.body)
+        if http != 200:
+            raise engine_error(http, headers, (yield ReadAll()), answer)
+        if call.stream and not headers.get(b"content-type", b"").startswith(b"text/event-stream"):
+            raise EngineFailed(
+                N_("The engine answered a stream with something else."),
+                remedy=N_("riad sites check says what that engine answers."),
+                code="engine_bad_response",
+            )
+        # National: on disk before the first byte of the answer.
+        index = yield Durable(ticket)
+
+        # 8. Restore
+        if isinstance(answer, WholeAnswer):
+            data = answer.finish((yield ReadAll()), call.endpoint)
+            began = True
+            yield Start(evidence.headers(route, index), stream=False)
+            yield Send(data, last=True)
+        else:
+            began = True
+            yield Start(evidence.headers(route, index), stream=True)
+            while chunk := (yield ReadSome()):
+                if out := answer.feed(chunk):
+                    yield Send(out, last=False)
+            yield Send(answer.finish(), last=True)
+    except ClientGone:
+        status = "client_gone"
+        yield Abandon()
+    except RiadError as error:
+        status, failure = error.code, error
+        yield Abandon()
+
+    # 9. Account
+    tokens = answer.tokens(call)
+    if tokens is not None:
+        yield Spend(evidence.key, route, *tokens)
+
+    # 10. Record the outcome
+    if index is None:
+        index = yield Durable(ticket)
+    yield Conclude(evidence.outcome(route, index, status, http, tokens))
+    if failure is None:
+        return None
+    if began:  # too late for another route: say so in the stream itself
+        yield Send(StreamAnswer.error_event(failure), last=True)
+        return None
+    if isinstance(failure, EngineFailed | EngineTimeout | Unavailable):
+        return failure
+    failure.detail["receipt"] = evidence.receipt(index)
+    raise failure
+
+
+def _mask_incomplete() -> Unlawful:
+    return Unlawful(
+        N_("Personal data remained after masking, so nothing was sent."),
+        remedy=N_("Remove it from the request, or choose a model that a national site serves."),
+        code="mask_incomplete",
+        detail={"decision": "deny"},
+    )
+
+
+def _copy(error: RiadError) -> RiadError:
+    """A planned refusal is remembered for many requests: each gets its own, with its own receipt."""
+    return type(error)(
+        error.message,
+        remedy=error.remedy,
+        param=error.param,
+        code=error.code,
+        retry_after=error.retry_after,
+        detail=dict(error.detail),
+        **error.values,
+    )

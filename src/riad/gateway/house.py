@@ -1,0 +1,157 @@
+"""What a worker holds: every room of the house, opened once, closed once."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from riad.errors import LedgerUnavailable, RiadError
+from riad.gateway.metrics import Metrics
+from riad.gateway.plan import Planner
+from riad.law import Law
+from riad.ledger.client import LedgerClient
+from riad.ledger.reader import Reader
+from riad.settings import Settings, Site
+from riad.sites.catalogue import Catalogue, Engine
+from riad.sites.client import Pool
+from riad.sites.health import Board
+from riad.tenants.keyring import KeyRing
+from riad.tenants.keys import KeyStore
+from riad.tenants.limits import Limiter
+
+PROBE_EVERY = 5.0  # seconds between probes of a berth that answers
+PROBE_TICK = 0.25
+
+
+class Backlog:
+    """Outcomes on their way to the ledger. While it is away they wait here, in order, and are sent again.
+
+    A crash of this worker loses what waits; the decisions they close are on disk and stay open there: visible.
+    """
+
+    def __init__(self, ledger: LedgerClient, limit: int = 100_000) -> None:
+        self._ledger = ledger
+        self._waiting: deque[bytes] = deque(maxlen=limit)
+
+    def append(self, entry: bytes) -> None:
+        try:
+            ticket = self._ledger.append(entry)
+        except LedgerUnavailable:
+            self._waiting.append(entry)
+            return
+        ticket.add_done_callback(lambda done: self._check(done, entry))
+
+    def _check(self, ticket: asyncio.Future[int], entry: bytes) -> None:
+        if ticket.cancelled() or ticket.exception() is not None:
+            self._waiting.append(entry)
+
+    def retry(self) -> None:
+        """Send again what waits; called regularly."""
+        for _ in range(min(len(self._waiting), 1000)):
+            if not self._ledger.connected:
+                return
+            self.append(self._waiting.popleft())
+
+
+class House:
+    """One worker's rooms. ``open`` and ``close`` are the only ways in and out."""
+
+    def __init__(self, settings: Settings, engines: dict[str, Engine]) -> None:
+        self.settings = settings
+        self.catalogue = Catalogue(settings, engines)
+        self.board = Board(self.catalogue.berths)
+        self.law = Law.load(settings.platform.packs)
+        self.planner = Planner(self.law, self.catalogue, self.board)
+        self.metrics = Metrics()
+        self.pools = {berth.name: _pool(berth.url, berth.site) for berth in self.catalogue.berths}
+        self.heads = {berth.name: berth.headers() for berth in self.catalogue.berths}
+        self.threads = ThreadPoolExecutor(4, thread_name_prefix="riad")
+        self.reader = Reader(settings.data_dir)
+        self._tasks: list[asyncio.Task[None]] = []
+        self.ledger: LedgerClient
+        self.backlog: Backlog
+        self.keyring: KeyRing
+        self.limiter: Limiter
+
+    async def open(self, socket: Path) -> None:
+        """Connect to the ledger and the store, start the watches."""
+        self.ledger = await LedgerClient.connect(socket, max_queue=self.settings.ledger.max_queue)
+        self.backlog = Backlog(self.ledger)
+        keys = KeyStore.open(self.settings.database_url, self.settings.data_dir)
+        self.keyring = KeyRing(keys)
+        self.limiter = Limiter(keys.store)
+        await self.keyring.start()
+        await self.limiter.start()
+        self._tasks = [asyncio.create_task(self._probe()), asyncio.create_task(self._retry())]
+
+    async def close(self) -> None:
+        """Let everything under way reach its place, then leave."""
+        for task in self._tasks:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+        await self.limiter.close()
+        await self.keyring.close()
+        self.backlog.retry()
+        await self.ledger.close()
+        for pool in self.pools.values():
+            await pool.close()
+        self.threads.shutdown(wait=False)
+
+    def ready(self) -> str | None:
+        """None when a completion sent now would succeed; else what is missing."""
+        if not self.ledger.connected:
+            return "ledger"
+        if not self.keyring.fresh:
+            return "store"
+        if not any(self.board.of(b).ready for b in self.catalogue.berths if b.model.kind == "chat"):
+            return "engine"
+        return None
+
+    async def _retry(self) -> None:
+        while True:
+            await asyncio.sleep(0.2)
+            self.backlog.retry()
+
+    async def _probe(self) -> None:
+        """Ask each berth's engine for its models: often until it answers, then now and again."""
+        last = dict.fromkeys(self.pools, 0.0)
+        while True:
+            now = time.monotonic()
+            due = [
+                berth.name
+                for berth in self.catalogue.berths
+                if self.board.of(berth).due(now)
+                and (not self.board.of(berth).ready or now - last[berth.name] >= PROBE_EVERY)
+            ]
+            last.update(dict.fromkeys(due, now))
+            await asyncio.gather(*(self._probe_one(name) for name in due))
+            await asyncio.sleep(PROBE_TICK)
+
+    async def _probe_one(self, name: str) -> None:
+        health = self.board.named(name)
+        try:
+            async with asyncio.timeout(5):
+                response = await self.pools[name].request(b"GET", b"/models", self.heads[name], b"")
+                await response.read()
+        except (RiadError, TimeoutError, OSError):
+            health.failed()
+        else:
+            if response.status < 500:
+                health.succeeded()
+            else:
+                health.failed()
+
+
+def _pool(url: str, site: Site) -> Pool:
+    return Pool(
+        url,
+        max_connections=site.max_connections,
+        connect_timeout=site.connect_timeout,
+        first_byte_timeout=site.first_byte_timeout,
+        idle_timeout=site.idle_timeout,
+    )

@@ -1,0 +1,104 @@
+"""The API described for programs: OpenAPI 3.1, kept by hand beside the checks it describes (``calls.py``)."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+from riad import __version__
+
+Schema = dict[str, Any]
+
+
+def _object(required: list[str], **properties: Schema) -> Schema:
+    return {"type": "object", "required": required, "properties": properties, "additionalProperties": True}
+
+
+_TEXT: Schema = {"type": "string"}
+_MESSAGE = _object(
+    ["role"],
+    role={"enum": ["system", "developer", "user", "assistant", "tool", "function"]},
+    content={
+        "oneOf": [
+            {"type": "string"},
+            {"type": "null"},
+            {"type": "array", "items": _object(["type", "text"], type={"const": "text"}, text=_TEXT)},
+        ]
+    },
+)
+_COMMON: Schema = {
+    "model": {"type": "string", "minLength": 1, "maxLength": 200},
+    "stream": {"type": "boolean"},
+    "max_tokens": {"type": "integer", "minimum": 0},
+    "n": {"type": "integer", "minimum": 1, "maximum": 128},
+    "temperature": {"type": "number", "minimum": 0, "maximum": 2},
+    "seed": {"type": "integer"},
+}
+_TEXTS: Schema = {"oneOf": [_TEXT, {"type": "array", "items": _TEXT, "minItems": 1}]}
+_HINTS = [
+    {"name": "x-riad-purpose", "in": "header", "schema": {"type": "string", "maxLength": 100}},
+    {"name": "x-riad-data-class", "in": "header", "schema": {"type": "string"}},
+    {"name": "x-riad-require", "in": "header", "schema": {"const": "national"}},
+]
+_ERROR = _object(["error"], error=_object(["message", "type", "code"], message=_TEXT, type=_TEXT, code=_TEXT))
+
+
+def _responses(ok: Schema, *, stream: bool = False, statuses: tuple[int, ...]) -> Schema:
+    content: Schema = {"application/json": {"schema": ok}}
+    if stream:
+        content["text/event-stream"] = {"schema": _TEXT}
+    failed = {"description": "An error", "content": {"application/json": {"schema": _ERROR}}}
+    return {"200": {"description": "Done", "content": content}} | {str(status): failed for status in statuses}
+
+
+def _post(summary: str, body: Schema, ok: Schema, *, stream: bool) -> Schema:
+    return {
+        "post": {
+            "summary": summary,
+            "parameters": _HINTS,
+            "security": [{"key": []}],
+            "requestBody": {"required": True, "content": {"application/json": {"schema": body}}},
+            "responses": _responses(
+                ok, stream=stream, statuses=(400, 401, 403, 404, 405, 413, 429, 500, 502, 503, 504)
+            ),
+        }
+    }
+
+
+def _get(summary: str, ok: Schema, *, parameter: str = "", text: bool = False, open_to_all: bool = False) -> Schema:
+    operation: Schema = {"summary": summary, "responses": _responses(ok, statuses=(401, 404, 405, 503))}
+    if text:
+        operation["responses"]["200"]["content"] = {"text/plain": {"schema": _TEXT}}
+    if parameter:
+        operation["parameters"] = [
+            {"name": parameter, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
+        ]
+    operation["security"] = [] if open_to_all else [{"key": []}]
+    return {"get": operation}
+
+
+@cache
+def document() -> Schema:
+    """The OpenAPI document of this version."""
+    chat = _object(["model", "messages"], messages={"type": "array", "items": _MESSAGE, "minItems": 1}, **_COMMON)
+    completion = _object(["model", "prompt"], prompt=_TEXTS, **_COMMON)
+    embedding = _object(["model", "input"], model=_COMMON["model"], input=_TEXTS)
+    choices = _object(["choices"], choices={"type": "array"})
+    card = _object(["id", "object"], id=_TEXT, object={"const": "model"})
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Riad", "version": __version__, "license": {"name": "Apache-2.0"}},
+        "components": {"securitySchemes": {"key": {"type": "http", "scheme": "bearer"}}},
+        "paths": {
+            "/v1/chat/completions": _post("Answer a conversation", chat, choices, stream=True),
+            "/v1/completions": _post("Continue a text", completion, choices, stream=True),
+            "/v1/embeddings": _post("Embed texts", embedding, _object(["data"]), stream=False),
+            "/v1/models": _get("List the models", _object(["data"], data={"type": "array", "items": card})),
+            "/v1/models/{name}": _get("Show a model", card, parameter="name"),
+            "/v1/receipts/{receipt}": _get("Fetch a receipt", _TEXT, parameter="receipt", text=True),
+            "/ledger/checkpoint": _get("The log's newest checkpoint", _TEXT, text=True, open_to_all=True),
+            "/healthz": _get("Is the process alive?", _object(["status"]), open_to_all=True),
+            "/readyz": _get("Would a completion succeed?", _object(["status"]), open_to_all=True),
+            "/metrics": _get("Prometheus metrics", _TEXT, text=True, open_to_all=True),
+        },
+    }

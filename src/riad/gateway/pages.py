@@ -1,0 +1,198 @@
+"""The routes that are not hot: models, receipts, health, metrics, the ledger's checkpoint."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import msgspec
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from riad import __version__
+from riad.errors import BadRequest, EvidenceBroken, NotFound, RiadError
+from riad.gateway.calls import ENDPOINTS
+from riad.gateway.house import House
+from riad.gateway.openapi import document
+from riad.gateway.wire import error_body, error_headers
+from riad.sites.catalogue import Berth
+from riad.tenants.keys import Key
+from riad.texts import N_, choose
+
+Handler = Callable[[Request], Awaitable[Response]]
+
+
+def json(data: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    """A JSON response."""
+    return Response(msgspec.json.encode(data), status, headers, media_type="application/json")
+
+
+def _error(request: Request, error: RiadError, extra: dict[str, str] | None = None) -> Response:
+    body = error_body(error, choose(request.headers.get("accept-language", "")))
+    response = Response(body, error.status, extra)
+    response.raw_headers.extend(error_headers(error, secrets.token_hex(16)))
+    return response
+
+
+async def _http_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    if request.url.path in ENDPOINTS and error.status_code == 404:
+        return _method_not_allowed(request)
+    if error.status_code == 405:
+        return _method_not_allowed(request)
+    return _error(
+        request,
+        NotFound(
+            N_("There is nothing at this address."),
+            remedy=N_("The API stands under /v1: chat/completions, completions, embeddings, models, receipts."),
+            code="unknown_url",
+        ),
+    )
+
+
+def _method_not_allowed(request: Request) -> Response:
+    error = BadRequest(
+        N_("The method {method} is not used here."),
+        remedy=N_("See the API reference."),
+        code="method_not_allowed",
+        method=request.method,
+    )
+    error.status = 405  # type: ignore[misc]  # an instance may be more precise than its class
+    allow = "POST" if request.url.path in ENDPOINTS else "GET, HEAD"
+    return _error(request, error, {"allow": allow})
+
+
+async def _riad_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RiadError)
+    return _error(request, error)
+
+
+def pages(house: House) -> Starlette:
+    """The application for everything but the hot routes."""
+
+    async def caller(request: Request) -> Key:
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        token = token.strip() if scheme.lower() == "bearer" else ""
+        return house.keyring.get(token) or await house.keyring.resolve(token)
+
+    async def models(request: Request) -> Response:
+        await caller(request)
+        return json({"object": "list", "data": [_card(name, berths) for name, berths in house.catalogue.models()]})
+
+    async def model(request: Request) -> Response:
+        await caller(request)
+        name = request.path_params["name"]
+        berths = house.catalogue.serving(name)
+        if not berths:
+            raise NotFound(
+                N_("There is no model of that name here."),
+                remedy=N_("GET /v1/models lists them."),
+                param="model",
+                code="model_not_found",
+            )
+        return json(_card(name, berths))
+
+    async def receipt(request: Request) -> Response:
+        key = await caller(request)
+        index, record = _parse_receipt(request.path_params["receipt"])
+        text = await asyncio.get_running_loop().run_in_executor(house.threads, _read_receipt, house, key, index, record)
+        return Response(text, media_type="text/plain; charset=utf-8", headers={"cache-control": "private, no-store"})
+
+    async def healthz(request: Request) -> Response:
+        return json({"status": "ok", "version": __version__})
+
+    async def readyz(request: Request) -> Response:
+        missing = house.ready()
+        if missing is None:
+            return json({"status": "ready"})
+        return json({"status": "not ready", "waiting_for": missing}, 503, {"retry-after": "1"})
+
+    async def metrics(request: Request) -> Response:
+        return Response(house.metrics.text(), media_type=house.metrics.content_type)
+
+    async def checkpoint(request: Request) -> Response:
+        text = await asyncio.get_running_loop().run_in_executor(house.threads, house.reader.checkpoint)
+        return Response(text, media_type="text/plain; charset=utf-8")
+
+    async def openapi(request: Request) -> Response:
+        return json(document())
+
+    async def welcome(request: Request) -> Response:
+        return json(
+            {
+                "name": house.settings.platform.name,
+                "riad": __version__,
+                "api": "/v1",
+                "openapi": "/openapi.json",
+                "ready": house.ready() is None,
+            }
+        )
+
+    routes = [
+        Route("/", welcome),
+        Route("/v1/models", models),
+        Route("/v1/models/{name:path}", model),
+        Route("/v1/receipts/{receipt}", receipt),
+        Route("/healthz", healthz),
+        Route("/readyz", readyz),
+        Route("/metrics", metrics),
+        Route("/ledger/checkpoint", checkpoint),
+        Route("/openapi.json", openapi),
+    ]
+    return Starlette(routes=routes, exception_handlers={HTTPException: _http_error, RiadError: _riad_error})
+
+
+def _card(name: str, berths: list[Berth]) -> dict[str, Any]:
+    """A model as OpenAI lists it, with the ``capabilities`` that Mistral's clients read and where it is served."""
+    chat = any(berth.model.kind == "chat" for berth in berths)
+    return {
+        "id": name,
+        "object": "model",
+        "created": 0,
+        "owned_by": berths[0].site.name,
+        "capabilities": {
+            "completion_chat": chat,
+            "completion_fim": False,
+            "function_calling": chat,
+            "fine_tuning": False,
+            "vision": False,
+        },
+        "max_context_length": max(berth.model.context for berth in berths) or 4096,
+        "riad": {
+            "sites": [
+                {"site": b.site.name, "country": b.site.country, "crosses": b.crosses, "stand_in": b.site.stand_in}
+                for b in berths
+            ]
+        },
+    }
+
+
+def _no_receipt() -> NotFound:
+    return NotFound(
+        N_("There is no receipt of that name for this key."),
+        remedy=N_("Use the x-riad-receipt header of an answer, with a key of the same organisation."),
+        code="receipt_not_found",
+    )
+
+
+def _parse_receipt(name: str) -> tuple[int, str]:
+    index, _, record = name.partition("-")
+    if not (index.isascii() and index.isdigit() and len(index) < 18 and len(record) == 32):
+        raise _no_receipt()
+    return int(index), record
+
+
+def _read_receipt(house: House, key: Key, index: int, record: str) -> str:
+    """The receipt, if the entry at that place is that record and belongs to the caller's organisation."""
+    try:
+        entry = msgspec.json.decode(house.reader.entry(index))
+    except (NotFound, EvidenceBroken):
+        raise _no_receipt() from None
+    if entry.get("id") != record or entry.get("tenant") != key.tenant_pseudonym:
+        raise _no_receipt()
+    return house.reader.receipt(index)

@@ -1,0 +1,293 @@
+"""Starts, watches and stops the processes of one platform: the ledger's owner, the engines, the workers.
+
+A child that dies is started again, after a pause that doubles while it keeps dying. Order of the end: workers first
+(they finish what is under way), then engines, then the ledger, so that the last outcome still finds its place.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import os
+import secrets
+import shutil
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from riad.errors import BadSettings, Unavailable
+from riad.models.weights import find
+from riad.settings import Model, Settings, Site
+from riad.sites.catalogue import RUNTIME_VARIABLE, Engine, engines_to_environment
+from riad.store import database
+from riad.tenants.secret import server_secret
+from riad.texts import N_
+
+READY_WITHIN = 60.0  # seconds a child may take to say that it serves
+STEADY_AFTER = 10.0  # seconds after which a child that dies is again restarted at once
+MAX_PAUSE = 10.0
+Say = Callable[[str], None]
+
+
+class Child:
+    """One process: started, awaited, restarted, stopped."""
+
+    def __init__(self, name: str, arguments: list[str], environment: dict[str, str], fds: tuple[int, ...] = ()) -> None:
+        self.name = name
+        self.restarts = 0
+        self._arguments = [sys.executable, *arguments]
+        self._environment = environment
+        self._fds = fds
+        self._process: asyncio.subprocess.Process | None = None
+        self._ready = asyncio.Event()
+        self._stopping = False
+        self._task: asyncio.Task[None] | None = None
+        self.failure = ""
+
+    @property
+    def pid(self) -> int | None:
+        return self._process.pid if self._process else None
+
+    def start(self) -> None:
+        self._task = asyncio.create_task(self._keep())
+
+    async def ready(self) -> None:
+        """Wait until it serves. Raises ``Unavailable`` when it ends or is silent instead."""
+        assert self._task is not None
+        waiting = asyncio.create_task(self._ready.wait())
+        await asyncio.wait({waiting, self._task}, timeout=READY_WITHIN, return_when=asyncio.FIRST_COMPLETED)
+        if not waiting.done():
+            waiting.cancel()
+            raise Unavailable(
+                N_("{child} did not start."),
+                remedy=N_("The lines above say why; riad doctor tells more."),
+                child=self.name,
+            )
+
+    async def stop(self, grace: float) -> None:
+        """End it: asked first, then forced."""
+        self._stopping = True
+        if self._process is not None and self._process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                self._process.terminate()
+        if self._task is not None:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(asyncio.shield(self._task), grace)
+        if self._process is not None and self._process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                self._process.kill()
+        if self._task is not None:
+            await self._task
+
+    async def _keep(self) -> None:
+        pause = 0.1
+        while not self._stopping:
+            began = time.monotonic()
+            await self._run()
+            if self._stopping:
+                return
+            if not self._ready.is_set():
+                return  # it never served: restarting would only repeat its message
+            self.restarts += 1
+            pause = 0.1 if time.monotonic() - began > STEADY_AFTER else min(pause * 2, MAX_PAUSE)
+            print(f"riad: {self.name} ended; starting it again", file=sys.stderr, flush=True)
+            await asyncio.sleep(pause)
+
+    async def _run(self) -> None:
+        self._process = await asyncio.create_subprocess_exec(
+            *self._arguments,
+            stdin=asyncio.subprocess.PIPE,  # held open: its end tells the child that we died
+            stdout=asyncio.subprocess.PIPE,
+            env=self._environment,
+            pass_fds=self._fds,
+            start_new_session=True,  # Ctrl-C is ours to handle, in order
+        )
+        assert self._process.stdout is not None
+        while line := await self._process.stdout.readline():
+            if line.startswith(b"ready"):
+                self._ready.set()
+        await self._process.wait()
+
+
+class Platform:
+    """All the processes of one data directory."""
+
+    def __init__(self, settings: Settings, config: Path | None) -> None:
+        self.settings = settings
+        self._config = config
+        self._lock: int | None = None
+        self._listener: socket.socket | None = None
+        self._ledger: Child | None = None
+        self._engines: list[Child] = []
+        self._workers: list[Child] = []
+
+    @property
+    def address(self) -> str:
+        assert self._listener is not None
+        host, port = self._listener.getsockname()[:2]
+        return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+
+    async def start(self, say: Say) -> None:
+        """Start everything; returns when all of it serves. ``say`` is told each step."""
+        directory = self.settings.data_dir
+        _make_private(directory)
+        _make_private(directory / "run")
+        self._lock = _take_lock(directory)
+        self._listener = _listen(self.settings)
+        say("store")
+        server_secret(directory)
+        database.open(self.settings.database_url).close()
+        self._ledger = Child(
+            "ledger",
+            ["-m", "riad.ledger.owner", "--data-dir", str(directory), "--origin", self.settings.ledger.origin],
+            dict(os.environ),
+        )
+        engines = self._prepare_engines()
+        self._workers = [self._worker(engines) for _ in range(self.settings.server.workers)]
+        say("ledger")
+        self._ledger.start()
+        for child in self._engines:
+            child.start()
+        await self._ledger.ready()
+        say("engines")
+        await asyncio.gather(*(child.ready() for child in self._engines))
+        say("workers")
+        for child in self._workers:
+            child.start()
+        await asyncio.gather(*(child.ready() for child in self._workers))
+
+    async def stop(self) -> None:
+        """Stop everything, in order; safe to call at any time."""
+        await asyncio.gather(*(child.stop(15) for child in self._workers))
+        await asyncio.gather(*(child.stop(5) for child in self._engines))
+        if self._ledger is not None:
+            await self._ledger.stop(15)
+        if self._listener is not None:
+            self._listener.close()
+        if self._lock is not None:
+            os.close(self._lock)
+
+    def _prepare_engines(self) -> dict[str, Engine]:
+        """A child for each model of each embedded site; → where workers find them."""
+        engines: dict[str, Engine] = {}
+        for site in self.settings.sites:
+            if site.engine != "embedded":
+                continue
+            for model in site.catalogue():
+                name = f"{site.name}/{model.name}"
+                engine = Engine(url=f"http://127.0.0.1:{_free_port()}/v1", key=secrets.token_urlsafe(24))
+                engines[name] = engine
+                self._engines.append(self._engine(name, site, model, engine))
+        return engines
+
+    def _engine(self, name: str, site: Site, model: Model, engine: Engine) -> Child:
+        weights = Path(model.file) if model.file else find(model.name, self.settings.data_dir)
+        arguments = [
+            "-m",
+            "riad.sites.engines.embedded",
+            "--model",
+            str(weights),
+            "--alias",
+            model.served_as or model.name,
+            "--port",
+            engine.url.rsplit(":", 1)[1].removesuffix("/v1"),
+        ]
+        if model.context:
+            arguments += ["--context", str(model.context)]
+        if model.kind == "embedding":
+            arguments.append("--embedding")
+        return Child(f"engine {name}", arguments, {**os.environ, "RIAD_ENGINE_KEY": engine.key})
+
+    def _worker(self, engines: dict[str, Engine]) -> Child:
+        assert self._listener is not None
+        fd = self._listener.fileno()
+        arguments = ["-m", "riad.gateway.worker", "--fd", str(fd), "--data-dir", str(self.settings.data_dir)]
+        if self._config is not None:
+            arguments += ["--config", str(self._config)]
+        environment = {**os.environ, RUNTIME_VARIABLE: engines_to_environment(engines)}
+        metrics = self.settings.data_dir / "run" / "metrics"
+        if self.settings.server.workers > 1:
+            shutil.rmtree(metrics, ignore_errors=True)
+            metrics.mkdir(mode=0o700)
+            environment["PROMETHEUS_MULTIPROC_DIR"] = str(metrics)
+        return Child("worker", arguments, environment, (fd,))
+
+
+async def run(settings: Settings, config: Path | None, say: Say, serving: Callable[[Platform], None]) -> None:
+    """Start, tell ``serving``, wait for SIGINT or SIGTERM, stop."""
+    platform = Platform(settings, config)
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    starting = asyncio.create_task(platform.start(say))
+    stopped = asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait({starting, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        if starting.done():
+            starting.result()
+            serving(platform)
+            await stopped
+    finally:
+        starting.cancel()
+        stopped.cancel()
+        await platform.stop()
+
+
+def _make_private(directory: Path) -> None:
+    try:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadSettings(
+            N_("Cannot use {directory} as data directory: {reason}."),
+            remedy=N_("Choose another with --data-dir or RIAD_DATA_DIR."),
+            directory=directory,
+            reason=error.strerror,
+        ) from None
+
+
+def _take_lock(directory: Path) -> int:
+    """Hold the data directory: two platforms on one would be two writers of one log."""
+    lock = os.open(directory / "run" / "platform.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(lock)
+        raise Unavailable(
+            N_("A Riad already runs on {directory}."),
+            remedy=N_("Stop it first, or start this one with another --data-dir."),
+            directory=directory,
+        ) from None
+    return lock
+
+
+def _listen(settings: Settings) -> socket.socket:
+    server = settings.server
+    family = socket.AF_INET6 if ":" in server.host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((server.host, server.port))
+    except OSError as error:
+        listener.close()
+        raise Unavailable(
+            N_("Cannot listen on {host}:{port}: {reason}."),
+            remedy=N_("Stop what listens there, or choose another with --port."),
+            host=server.host,
+            port=server.port,
+            reason=error.strerror,
+        ) from None
+    listener.listen(2048)
+    listener.setblocking(False)
+    return listener
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

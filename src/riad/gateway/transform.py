@@ -1,0 +1,64 @@
+"""What leaves: the body as the engine will receive it, masked when the plan says so."""
+
+from __future__ import annotations
+
+import msgspec
+
+from riad.errors import BadRequest
+from riad.gateway.calls import IDENTIFYING_FIELDS, Body, Call, encode
+from riad.gateway.inspection import Inspection
+from riad.gateway.plan import Route
+from riad.privacy import Masker, scan_many
+from riad.privacy.walk import replace, texts
+from riad.texts import N_
+
+
+class Outgoing(msgspec.Struct):
+    """The bytes to send; the placeholders' originals; whether a second scan found nothing left."""
+
+    body: bytes
+    mapping: dict[str, str]
+    masked_everything: bool
+
+
+def outgoing(call: Call, found: Inspection, route: Route) -> Outgoing:
+    """Prepare the body for a route.
+
+    At home, a body that needs no change leaves as it came. What crosses is always encoded again from what was
+    inspected, so that no second reading of the same bytes (a repeated key) can differ from the one inspected.
+    """
+    body = call.body
+    served_as = route.berth.served_as
+    if route.crossing == "none" and not call.stream and served_as == call.model:
+        return Outgoing(call.raw, {}, False)
+    body = {**body, "model": served_as}
+    if call.stream:
+        body["stream_options"] = {**(body.get("stream_options") or {}), "include_usage": True}
+    if route.crossing == "none":
+        return Outgoing(_encode(body), {}, False)
+    for field in IDENTIFYING_FIELDS:
+        body.pop(field, None)
+    if route.crossing == "clear":
+        return Outgoing(_encode(body), {}, False)
+    return _mask(call, body, found)
+
+
+def _mask(call: Call, body: Body, found: Inspection) -> Outgoing:
+    masker = Masker()
+    kept = {field: body.pop(field) for field in ("model", "stream_options") if field in body}
+    # The fields taken out above held texts too: what is left is scanned again, with its own findings.
+    remaining = texts(body)
+    findings = found.findings if remaining == found.texts else scan_many(remaining)
+    masked = [masker.mask(text, group) if group else text for text, group in zip(remaining, findings, strict=True)]
+    body = replace(body, iter(masked))
+    clean = not any(scan_many(texts(body)))
+    return Outgoing(_encode({**body, **kept}), masker.mapping, clean)
+
+
+def _encode(body: Body) -> bytes:
+    try:
+        return encode(body)
+    except (OverflowError, ValueError):
+        raise BadRequest(
+            N_("A number in the request is too large."), remedy=N_("Use numbers of at most 64 bits.")
+        ) from None

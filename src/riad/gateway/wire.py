@@ -1,0 +1,41 @@
+"""Errors as OpenAI's SDKs expect them: an error object with a stable ``code``, and Riad's own member beside it."""
+
+from __future__ import annotations
+
+from math import ceil
+from typing import Any
+
+import msgspec
+
+from riad.errors import RiadError
+
+_encode = msgspec.json.Encoder().encode
+
+
+def error_body(error: RiadError, language: str) -> bytes:
+    """``{"error": {"message", "type", "param", "code", "riad": {...}}}`` in that language."""
+    body: dict[str, Any] = {
+        "message": error.render(language),
+        "type": error.type,
+        "param": error.param,
+        "code": error.code,
+    }
+    if error.detail:
+        body["riad"] = error.detail
+    return _encode({"error": body})
+
+
+def error_headers(error: RiadError, request_id: str) -> list[tuple[bytes, bytes]]:
+    """The headers of an error reply; a refusal carries its decision and receipt, a limit says when to come back."""
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"x-request-id", request_id.encode()),
+    ]
+    if error.status == 401:
+        headers.append((b"www-authenticate", b"Bearer"))
+    if error.retry_after is not None:
+        headers.append((b"retry-after", str(max(1, ceil(error.retry_after))).encode()))
+    for name in ("receipt", "decision"):
+        if value := error.detail.get(name):
+            headers.append((f"x-riad-{name}".encode(), str(value).encode()))
+    return headers

@@ -1,0 +1,81 @@
+"""One gateway worker: ``python -m riad.gateway.worker --fd N --data-dir DIR [--config FILE]``.
+
+The supervisor binds the socket and passes it down, so that workers come and go while the address stays open. A
+worker prints ``ready`` when it serves, ends gracefully on SIGTERM, and ends when its supervisor does.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import os
+import socket
+from pathlib import Path
+
+import uvicorn
+import uvloop
+
+from riad import settings as riad_settings
+from riad.gateway.door import Door
+from riad.gateway.house import House
+from riad.ledger.files import socket_path
+from riad.settings import Settings
+from riad.sites.catalogue import engines_from_environment
+
+GRACE = 10  # seconds that requests under way are given at the end
+
+
+class _Server(uvicorn.Server):
+    """Says ``ready`` on standard output once it serves."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        os.write(1, b"ready\n")
+
+
+async def serve(settings: Settings, listener: socket.socket) -> None:
+    """Serve until told to stop."""
+    house = House(settings, engines_from_environment())
+    await house.open(socket_path(settings.data_dir))
+    config = uvicorn.Config(
+        Door(house),
+        http="httptools",
+        ws="none",
+        lifespan="off",
+        access_log=False,
+        log_level="warning",
+        server_header=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=GRACE,
+        h11_max_incomplete_event_size=None,
+    )
+    server = _Server(config)
+    asyncio.get_running_loop().add_reader(0, _parent_gone, server)
+    try:
+        await server.serve([listener])
+    finally:
+        await house.close()
+
+
+def _parent_gone(server: uvicorn.Server) -> None:
+    """Standard input is a pipe the supervisor holds: its end means that the supervisor died."""
+    if not os.read(0, 1):
+        server.should_exit = True
+        asyncio.get_running_loop().remove_reader(0)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="riad.gateway.worker")
+    parser.add_argument("--fd", type=int, required=True)
+    parser.add_argument("--data-dir", type=Path, required=True)
+    parser.add_argument("--config", type=Path)
+    arguments = parser.parse_args()
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    settings = riad_settings.load(arguments.config, data_dir=arguments.data_dir)
+    listener = socket.socket(fileno=arguments.fd)
+    uvloop.run(serve(settings, listener))
+
+
+if __name__ == "__main__":
+    main()

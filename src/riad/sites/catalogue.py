@@ -1,0 +1,92 @@
+"""Who serves what: sites and models joined into the places a request can be sent to."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+
+import msgspec
+
+from riad.settings import Model, Settings, Site
+
+RUNTIME_VARIABLE = "RIAD_RUNTIME"
+
+
+class Engine(msgspec.Struct, frozen=True):
+    """Where an embedded engine was started, as the supervisor tells its workers: base URL and its key."""
+
+    url: str
+    key: str
+
+
+class Berth(msgspec.Struct, frozen=True, eq=False):
+    """One model at one site: where a request can be sent.
+
+    ``name`` is ``site/model`` and unique; ``crosses`` is true when the site lies outside the home country.
+    """
+
+    site: Site
+    model: Model
+    url: str
+    key: str | None
+    crosses: bool
+
+    @property
+    def name(self) -> str:
+        return f"{self.site.name}/{self.model.name}"
+
+    @property
+    def served_as(self) -> str:
+        return self.model.served_as or self.model.name
+
+    def headers(self) -> bytes:
+        """The header lines that go with every request to this berth, ready to send."""
+        lines = [
+            "content-type: application/json",
+            "user-agent: riad",
+        ]
+        if self.key:
+            lines.append(f"authorization: Bearer {self.key}")
+        return "".join(line + "\r\n" for line in lines).encode("latin-1")
+
+
+class Catalogue:
+    """Every berth, by model name. Built once at start from the settings and the engines that run."""
+
+    def __init__(self, settings: Settings, engines: dict[str, Engine]) -> None:
+        self.home = settings.platform.home
+        self.berths: list[Berth] = []
+        for site in settings.sites:
+            for model in site.catalogue():
+                engine = engines.get(f"{site.name}/{model.name}")
+                self.berths.append(
+                    Berth(
+                        site=site,
+                        model=model,
+                        url=(engine.url if engine else site.url).rstrip("/"),
+                        key=engine.key if engine else site.api_key(),
+                        crosses=site.country != self.home,
+                    )
+                )
+        self._by_model: dict[str, list[Berth]] = {}
+        for berth in self.berths:
+            self._by_model.setdefault(berth.model.name, []).append(berth)
+
+    def serving(self, model: str) -> list[Berth]:
+        """The berths that serve this model; none when the name is unknown."""
+        return self._by_model.get(model, [])
+
+    def models(self) -> Iterable[tuple[str, list[Berth]]]:
+        """Each model's name with the berths that serve it, in the order of the settings."""
+        return self._by_model.items()
+
+
+def engines_from_environment() -> dict[str, Engine]:
+    """The engines the supervisor started for us: ``{"site/model": Engine}``."""
+    raw = os.environ.get(RUNTIME_VARIABLE, "{}")
+    return msgspec.json.decode(raw, type=dict[str, Engine])
+
+
+def engines_to_environment(engines: dict[str, Engine]) -> str:
+    """The text ``engines_from_environment`` reads."""
+    return msgspec.json.encode(engines).decode()
