@@ -1,1 +1,1 @@
-
+"""Who may ask: organisations, their projects, and keys that carry a purpose, ceilings and limits."""
