@@ -17,7 +17,6 @@ from riad.errors import BadRequest, EvidenceBroken, TooLarge
 from riad.ledger.tiles import MAX_ENTRY
 from riad.texts import N_
 
-
 Count = Annotated[int, Meta(ge=0, lt=2**53)]
 Country = Annotated[str, Meta(max_length=2)]
 Crossing = Literal["none", "pseudonymised", "clear"]

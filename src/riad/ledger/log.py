@@ -20,6 +20,7 @@ from riad.ledger import keys
 from riad.ledger.anchor import Anchor
 from riad.ledger.files import Files
 from riad.ledger.merkle import EMPTY_ROOT, HASH_SIZE, leaf_hash
+from riad.ledger.mover import Mover
 from riad.ledger.note import Checkpoint
 from riad.ledger.recovery import REMEDY, State, tile_key, verified
 from riad.ledger.tiles import HEIGHT, MAX_ENTRY, WIDTH
@@ -28,9 +29,6 @@ from riad.texts import N_
 SCHEMA = 1
 TILE_BYTES = WIDTH * HASH_SIZE
 PAGE = 8192
-# The write-ahead log is copied into the database after this many bytes: often enough to stay small and cached, seldom
-# enough that its two fsyncs are shared by many batches.
-WAL_BYTES = 16 * 1024 * 1024
 
 
 class Log:
@@ -44,7 +42,7 @@ class Log:
         self._anchor = Anchor(files.anchor, self._signer.verifier)
         self._db: sqlite3.Connection | None = None
         self._state: State | None = None
-        self._unmoved = 0  # bytes in the write-ahead log, about
+        self._mover = Mover(files.database)
 
     @classmethod
     def open(cls, data_dir: Path, origin: str) -> Log:
@@ -112,11 +110,11 @@ class Log:
             self._fail(error)
         # A crash from here on leaves the batch in the log: whoever was waiting may find it there, unacknowledged.
         self._state = after
-        self._unmoved += sum(map(len, entries)) + 4 * PAGE
+        self._mover.wrote(sum(map(len, entries)) + 4 * PAGE)
         return first
 
     def settle(self) -> None:
-        """What a batch still needs once its writers have been answered: the anchor, and sometimes moving the WAL.
+        """What a batch still needs once its writers have been answered: the anchor, and now and then the mover.
 
         Raises ``LedgerUnavailable``; the batch is durable all the same, and the next append mends what failed here.
         """
@@ -125,10 +123,7 @@ class Log:
         try:
             # A crash before this leaves the anchor one batch behind the database: the next start accepts that.
             self._anchor.write(self._state.note)
-            if self._unmoved >= WAL_BYTES:
-                # A crash in the middle leaves the WAL whole: it is replayed and moved again.
-                self._connection().execute("PRAGMA wal_checkpoint(PASSIVE)")
-                self._unmoved = 0
+            self._mover.tidy(self._connection())
         except (sqlite3.Error, OSError) as error:
             self._fail(error)
 
@@ -200,6 +195,7 @@ class Log:
 
     def _drop(self) -> None:
         """Forget everything that is not on disk."""
+        self._mover.join()
         db, self._db, self._state = self._db, None, None
         if db is not None:
             with contextlib.suppress(sqlite3.Error):
@@ -228,7 +224,7 @@ def _connect(path: Path) -> sqlite3.Connection:
         if mode != "wal":
             raise sqlite3.OperationalError("the file system does not support SQLite's write-ahead log")
         db.execute("PRAGMA synchronous = FULL")  # COMMIT returns after fsync; NORMAL measured no faster
-        db.execute("PRAGMA wal_autocheckpoint = 0")  # settle() does it, when nobody is waiting
+        db.execute("PRAGMA wal_autocheckpoint = 0")  # the mover does it
     except BaseException:
         db.close()
         raise
