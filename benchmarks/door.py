@@ -22,9 +22,9 @@ from benchmarks import bodies, closedloop, machine, phases, promises, tables
 from benchmarks.contenders import PEERS, Contender, Engine
 from benchmarks.environments import BENCH, ROOT
 from benchmarks.phases import Entry, Plan
-from benchmarks.processes import Children, Unavailable, free_port
+from benchmarks.processes import Children, Unavailable, free_port, weigh
 from benchmarks.spread import ratios, spread
-from benchmarks.standing import Standing, described, engine_answer, raise_up, total_rss, weigh
+from benchmarks.standing import Standing, described, engine_answer, raise_up, total_rss
 
 RESULTS = ROOT / "benchmarks" / "results"
 FINDINGS = "riad-findings"

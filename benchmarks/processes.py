@@ -58,9 +58,13 @@ class Child:
             self.process.terminate()
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self.process.wait(patience)
-        for weight in weigh(self):
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(weight.pid, signal.SIGKILL)
+        deadline = time.monotonic() + 5.0
+        while (left := weigh(self)) and time.monotonic() < deadline:
+            for weight in left:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(weight.pid, signal.SIGKILL)
+            self.process.poll()
+            time.sleep(0.01)
         self.process.wait()
 
 
