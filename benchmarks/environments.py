@@ -9,6 +9,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tools.setup import index_settings
+
 from benchmarks.processes import Unavailable
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -24,9 +26,7 @@ def python_peer(name: str, requirement: str) -> Path:
     uv = shutil.which("uv", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}")
     if uv is None:
         raise Unavailable("uv is not installed")
-    # pip separates its find-links by spaces, uv by commas.
-    links = os.environ.get("UV_FIND_LINKS") or ",".join(os.environ.get("PIP_FIND_LINKS", "").split())
-    env = {**os.environ, "UV_FIND_LINKS": links} if links else dict(os.environ)
+    env = {**os.environ, **index_settings(Path(sys.executable))}
     _run([uv, "venv", "--quiet", "--clear", "--python", sys.executable, str(folder)], env)
     _run([uv, "pip", "install", "--quiet", "--python", str(folder / "bin" / "python"), requirement], env)
     (folder / _STAMP).write_text(requirement)

@@ -29,7 +29,7 @@ RATE = 250  # samples a second
 
 def profile(folder: Path, children: Children, seconds: float, text: str) -> dict[str, Any]:
     """Start engine and Riad, measure, sample, fold. Raises ``Unavailable``."""
-    spy = python_peer("py-spy", "py-spy==0.4.1") / "bin" / "py-spy"
+    spy = python_peer("py-spy", "py-spy==0.4.3") / "bin" / "py-spy"
     engine, port = Engine(), free_port()
     child, address = engine.start(children, folder, port)
     standing = raise_up(Riad(), children, port, engine_answer(address, child), 1)
