@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import json
 import resource
-import signal
 import sys
 import tempfile
 import time
@@ -22,7 +21,7 @@ from benchmarks import bodies, closedloop, machine, phases, promises, tables
 from benchmarks.contenders import PEERS, Contender, Engine
 from benchmarks.environments import BENCH, ROOT
 from benchmarks.phases import Entry, Plan
-from benchmarks.processes import Children, Unavailable, free_port, weigh
+from benchmarks.processes import Children, Unavailable, end_cleanly, free_port, weigh
 from benchmarks.spread import ratios, spread
 from benchmarks.standing import Standing, described, engine_answer, raise_up, total_rss
 
@@ -230,7 +229,7 @@ def options_of(arguments: list[str] | None = None) -> argparse.Namespace:
 
 def measure(plan: Plan, chosen: list[type[Contender]]) -> dict[str, Any]:
     """One run, with its processes ended and its files removed whatever happens."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    end_cleanly()
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     with tempfile.TemporaryDirectory(prefix="riad-bench-") as folder, Children(Path(folder)) as children:

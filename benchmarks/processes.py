@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -99,6 +100,12 @@ class Children:
         child = Child(name, process, log)
         self._children.append(child)
         return child
+
+
+def end_cleanly() -> None:
+    """Let Ctrl-C and a polite kill unwind the stack, so that ``Children`` ends what it started."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job starts with it ignored
 
 
 def _die_with_parent() -> None:

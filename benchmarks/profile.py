@@ -20,7 +20,7 @@ from benchmarks import bodies, closedloop, folding, machine, tables
 from benchmarks.contenders import Engine, Riad
 from benchmarks.door import RESULTS
 from benchmarks.environments import python_peer
-from benchmarks.processes import Child, Children, Unavailable, free_port, weigh
+from benchmarks.processes import Child, Children, Unavailable, end_cleanly, free_port, weigh
 from benchmarks.standing import Standing, engine_answer, raise_up
 
 CONNECTIONS = 32
@@ -118,6 +118,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--print", action="store_true", help="print only, leave results and docs alone")
     options = parser.parse_args(arguments)
     text = bodies.PERSONAL if options.findings else bodies.PLAIN
+    end_cleanly()
     try:
         with tempfile.TemporaryDirectory(prefix="riad-bench-") as folder, Children(Path(folder)) as children:
             result = profile(Path(folder), children, min(max(options.seconds, 1.0), 120.0), text)
