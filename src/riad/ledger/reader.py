@@ -1,0 +1,188 @@
+"""Reads a ledger beside its owner: entries, tiles, proofs, receipts. Never writes.
+
+What is handed out is checked first: a receipt whose proof does not lead to the signed root is ``EvidenceBroken`` here,
+not at a stranger's desk.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from threading import Lock
+
+from riad.errors import EvidenceBroken, LedgerUnavailable, NotFound
+from riad.ledger import merkle
+from riad.ledger.files import Files
+from riad.ledger.merkle import HASH_SIZE
+from riad.ledger.note import Checkpoint, Verifier
+from riad.ledger.recovery import REMEDY, read_entries, read_tile
+from riad.ledger.tiles import WIDTH, Tile, TileNodes, bundle, no_tile, width
+from riad.texts import N_
+
+MAGIC = "c2sp.org/tlog-proof@v1"
+
+
+class Reader:
+    """A ledger's contents. Methods may be called from any thread; each sees at least what was durable when called.
+
+    All raise ``NotFound`` where there is no ledger, ``LedgerUnavailable`` where it cannot be read, ``EvidenceBroken``
+    where what is read does not verify.
+    """
+
+    def __init__(self, data_dir: Path) -> None:
+        self._files = Files(Path(data_dir))
+        self._lock = Lock()
+        self._db: sqlite3.Connection | None = None
+        self._verifier: Verifier | None = None
+
+    def close(self) -> None:
+        """Let go of the database; a later call opens it again."""
+        with self._lock:
+            if self._db is not None:
+                self._db.close()
+                self._db = None
+
+    def vkey(self) -> str:
+        """The public key that receipts verify with, in its text form."""
+        return self._key().vkey
+
+    def checkpoint(self) -> str:
+        """The newest checkpoint, a signed note."""
+        with self._open() as db:
+            return self._head(db)[0]
+
+    def size(self) -> int:
+        """How many entries the log holds."""
+        with self._open() as db:
+            return self._head(db)[1].size
+
+    def entry(self, index: int) -> bytes:
+        """An entry's bytes, as they were logged. Does not prove it: ``receipt`` does. Raises ``NotFound``."""
+        with self._open() as db:
+            return self._entry(db, index, self._head(db)[1].size)
+
+    def inclusion(self, index: int, size: int) -> list[bytes]:
+        """The inclusion proof of an entry in the tree of ``size`` entries, leaf to root.
+
+        Raises ``BadRequest`` unless 0 <= index < size, ``NotFound`` where the log has not reached that size.
+        """
+        with self._open() as db:
+            return merkle.inclusion_proof(index, size, self._nodes(db, size))
+
+    def consistency(self, old: int, new: int) -> list[bytes]:
+        """The proof that the tree of ``new`` entries extends that of ``old``. Raises as ``inclusion``."""
+        with self._open() as db:
+            return merkle.consistency_proof(old, new, self._nodes(db, new))
+
+    def tile(self, path: str) -> bytes:
+        """What C2SP tlog-tiles serves at a path: ``checkpoint``, or a ``tile/…``.
+
+        Raises ``NotFound`` for any other path and for tiles the log has not reached.
+        """
+        if path == "checkpoint":
+            return self.checkpoint().encode()
+        tile = Tile.parse(path)
+        with self._open() as db:
+            if tile.width > width(tile.level or 0, tile.number, self._head(db)[1].size):
+                raise no_tile(path)
+            if tile.level is None:
+                start = tile.number * WIDTH
+                entries = read_entries(db, start, start + tile.width)
+                whole, data = len(entries) == tile.width, bundle(entries)
+            else:
+                data = read_tile(db, tile.level, tile.number)[: tile.width * HASH_SIZE]
+                whole = len(data) == tile.width * HASH_SIZE
+        if not whole:
+            raise EvidenceBroken(N_("{path} of the ledger is missing or cut short."), remedy=REMEDY, path=path)
+        return data
+
+    def receipt(self, index: int) -> str:
+        """The receipt of an entry: C2SP tlog-proof, with the entry itself as extra data, verified before it is given.
+
+        Raises ``NotFound`` where the log has no such entry.
+        """
+        with self._open() as db:
+            note, head = self._head(db)
+            entry = self._entry(db, index, head.size)
+            proof = merkle.inclusion_proof(index, head.size, self._nodes(db, head.size, head.size))
+        try:
+            self._key().open(note)
+            merkle.verify_inclusion(merkle.leaf_hash(entry), index, head.size, proof, head.root)
+        except EvidenceBroken as error:
+            raise EvidenceBroken(
+                N_("Entry {index} of the ledger is not what was logged there: {error}"),
+                remedy=REMEDY,
+                index=index,
+                error=error.render(),
+            ) from None
+        hashes = "".join(base64.b64encode(item).decode() + "\n" for item in proof)
+        return f"{MAGIC}\nextra {base64.b64encode(entry).decode()}\nindex {index}\n{hashes}\n{note}"
+
+    def _head(self, db: sqlite3.Connection) -> tuple[str, Checkpoint]:
+        row = db.execute("SELECT CAST(note AS TEXT) FROM checkpoint").fetchone()
+        if row is None:
+            raise EvidenceBroken(N_("ledger.db has lost its checkpoint."), remedy=REMEDY)
+        return row[0], Checkpoint.parse(row[0].rpartition("\n\n")[0] + "\n")
+
+    def _entry(self, db: sqlite3.Connection, index: int, size: int) -> bytes:
+        if not 0 <= index < size:
+            raise NotFound(
+                N_("There is no entry {index} in a log of {size}."),
+                remedy=N_("Entries count from 0 to one less than the log's size."),
+                index=index,
+                size=size,
+            )
+        entries = read_entries(db, index, index + 1)
+        if not entries:
+            raise EvidenceBroken(N_("Entry {index} of the ledger is missing."), remedy=REMEDY, index=index)
+        return entries[0]
+
+    def _nodes(self, db: sqlite3.Connection, size: int, reached: int | None = None) -> TileNodes:
+        reached = self._head(db)[1].size if reached is None else reached
+        if size > reached:
+            raise NotFound(
+                N_("The log has {reached} entries, not yet {size}."),
+                remedy=N_("Ask for a size the log has reached."),
+                reached=reached,
+                size=size,
+            )
+        return TileNodes(size, lambda level, number: read_tile(db, level, number))
+
+    def _key(self) -> Verifier:
+        if self._verifier is None:
+            try:
+                self._verifier = Verifier.parse(self._files.vkey.read_text("utf-8"))
+            except OSError:
+                raise self._none() from None
+        return self._verifier
+
+    def _none(self) -> NotFound:
+        return NotFound(
+            N_("There is no ledger in {directory}."),
+            remedy=N_("Start the platform once with `riad up`, or give --data-dir."),
+            directory=self._files.data_dir,
+        )
+
+    @contextlib.contextmanager
+    def _open(self) -> Iterator[sqlite3.Connection]:
+        # One connection, one thread at a time: a read takes a fraction of a millisecond.
+        with self._lock:
+            try:
+                if self._db is None:
+                    if not self._files.database.exists():
+                        raise self._none()
+                    uri = self._files.database.absolute().as_uri() + "?mode=ro"
+                    self._db = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
+                yield self._db
+            except sqlite3.OperationalError as error:
+                raise LedgerUnavailable(
+                    N_("The ledger in {directory} cannot be read: {error}."),
+                    remedy=N_("See that Riad may read and write there, and that the disk works."),
+                    directory=self._files.data_dir,
+                    error=error,
+                ) from None
+            except sqlite3.DatabaseError as error:
+                raise EvidenceBroken(N_("ledger.db is damaged: {error}."), remedy=REMEDY, error=error) from None

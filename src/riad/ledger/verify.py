@@ -1,0 +1,399 @@
+#!/usr/bin/env python3
+"""Verify a receipt of a Riad ledger, without trusting whoever runs it.
+
+    python verify.py RECEIPT --key KEY
+
+RECEIPT is a file, or - for standard input; KEY is the log's public key (``name+hash+key``) or a file that holds it.
+Exit status: 0 the receipt is good, 1 it is not, 2 wrong usage. ``--json`` prints one JSON document.
+
+This one file needs Python 3.11 and the package ``cryptography``, and nothing of Riad: copy it, read it, run it. It
+follows C2SP tlog-proof, tlog-checkpoint and signed-note, and RFC 9162, section 2.1.
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import binascii
+import hashlib
+import json
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from io import TextIOWrapper
+from pathlib import Path
+from string import Formatter
+from typing import Any, NamedTuple, NoReturn
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+MAGIC = "c2sp.org/tlog-proof@v1"
+MAX_RECEIPT = 1 << 20  # bytes; the largest real one is far below
+
+Translate = Callable[..., str]
+
+
+def N_(message: str) -> str:  # noqa: N802  (gettext's own name)
+    """Mark a sentence for translation; this file alone speaks English."""
+    return message
+
+
+def english(message: str, **values: object) -> str:
+    return message.format(**values) if values else message
+
+
+class BadReceipt(Exception):
+    """The receipt does not prove what it claims. ``step`` is the number of the step that failed."""
+
+    def __init__(self, step: int, message: str, **values: object) -> None:
+        super().__init__(english(message, **values))
+        self.step = step
+        self.message = message
+        self.values = values
+
+
+class BadKey(ValueError):
+    """The key given is no Ed25519 key of a log."""
+
+
+class Step(NamedTuple):
+    """One thing that was checked, and what it proves. Sentences are templates with ``values``."""
+
+    done: str
+    proves: str
+    values: dict[str, Any]
+
+
+@dataclass
+class Report:
+    """What a good receipt shows. ``strangers`` counts signatures by other keys, not checked: they prove nothing."""
+
+    steps: list[Step] = field(default_factory=list)
+    origin: str = ""
+    size: int = 0
+    root: str = ""
+    index: int = 0
+    entry: bytes = b""
+    strangers: int = 0
+
+    def add(self, done: str, proves: str, **values: Any) -> None:
+        self.steps.append(Step(done, proves, values))
+
+    def facts(self) -> dict[str, Any] | None:
+        """The entry as an object, or None where it is not JSON."""
+        try:
+            value = json.loads(self.entry)
+        except (ValueError, RecursionError):
+            return None
+        return value if isinstance(value, dict) else None
+
+
+NOT_PROVED = (
+    N_("The prompt and the answer: the log never holds them."),
+    N_("That what the entry says is true: it is what the platform recorded, at a time by its own clock."),
+    N_("That nothing else happened: what was never recorded has no entry."),
+    N_(
+        "That everybody sees the same log: unwitnessed, the operator could show others another one. Keep this receipt: "
+        "against a log that differs it is the proof."
+    ),
+)
+
+
+def verify(receipt: bytes, vkey: str) -> Report:
+    """Check a receipt against a log's public key. Raises ``BadReceipt`` at the first step that fails, ``BadKey``."""
+    report = Report()
+
+    # (1) The file has exactly the form of a receipt.
+    report.entry, report.index, proof, note = _split(receipt)
+    report.add(
+        N_("The file is a receipt ({magic}) for entry {index}."),
+        N_("Only that it is whole and well formed."),
+        magic=MAGIC,
+        index=report.index,
+    )
+
+    # (2) The key is an Ed25519 key whose name and id belong together.
+    name, key_id, public = parse_key(vkey)
+    report.add(
+        N_("The key is {name}, id {id}."),
+        N_("Nothing by itself. That it is the platform's key you must know from elsewhere than this receipt."),
+        name=name,
+        id=key_id.hex(),
+    )
+
+    # (3) That key signed the checkpoint.
+    text, report.strangers = _signed(note, name, key_id, public)
+    report.origin, report.size, root = _parse_checkpoint(text)
+    report.root = root.hex()
+    report.add(
+        N_("The key signed the checkpoint: {size} entries under the root {root}."),
+        N_("Whoever holds the key vouches for exactly these entries, and cannot deny it."),
+        size=report.size,
+        root=report.root,
+    )
+
+    # (4) The checkpoint is of the log the key is named after.
+    if report.origin != name:
+        raise BadReceipt(4, N_("The checkpoint is of {origin}, not of {name}."), origin=report.origin, name=name)
+    report.add(
+        N_("The checkpoint is of the log {origin}."), N_("It is not borrowed from another log."), origin=report.origin
+    )
+
+    # (5) The entry in the receipt is the leaf at that index under that root.
+    leaf = hashlib.sha256(b"\x00" + report.entry).digest()
+    if _climb(leaf, report.index, report.size, proof) != root:
+        raise BadReceipt(5, N_("The proof does not lead from the entry to the signed root: one of them was changed."))
+    report.add(
+        N_("{count} hashes lead from the entry to the signed root."),
+        N_("This entry, to the last bit, is number {index} of that log: it can no longer be changed or taken out."),
+        count=len(proof),
+        index=report.index,
+    )
+
+    # (6) Witnesses. This version knows none, and says so instead of counting strangers' signatures.
+    report.add(
+        N_("The receipt is unwitnessed: {count} other signatures, none checked."),
+        N_("Nothing: only the operator vouches for it."),
+        count=report.strangers,
+    )
+    return report
+
+
+def parse_key(vkey: str) -> tuple[str, bytes, bytes]:
+    """A key's text form: its name, its 4-byte id, its 32 public bytes (C2SP signed-note). Raises ``BadKey``."""
+    name, _, rest = vkey.strip().partition("+")
+    identity, _, encoded = rest.partition("+")
+    data = _unb64(encoded)
+    if not name or data is None or len(data) != 33 or data[0] != 1:
+        raise BadKey(N_("This is not a log's public key: name+hash+key, as `riad ledger key` prints it."))
+    key_id = hashlib.sha256(name.encode(errors="replace") + b"\n" + data).digest()[:4]
+    if identity != key_id.hex():
+        raise BadKey(N_("The key's name and its hash do not belong together: the key was mistyped or changed."))
+    return name, key_id, data[1:]
+
+
+def find_key(given: str) -> str:
+    """The key meant on a command line: itself, or the contents of the file of that name. Raises ``BadKey``."""
+    try:
+        parse_key(given)
+    except BadKey:
+        if len(given) > 4096 or not Path(given).is_file():
+            raise
+        return Path(given).read_text("utf-8")
+    return given
+
+
+def _split(receipt: bytes) -> tuple[bytes, int, list[bytes], str]:
+    """The entry, its index, the proof's hashes and the checkpoint's note."""
+    if len(receipt) > MAX_RECEIPT:
+        _malformed(N_("it is too large"))
+    try:
+        text = receipt.decode()
+    except UnicodeDecodeError:
+        _malformed(N_("it is not UTF-8"))
+    if any(character < " " and character != "\n" for character in text):
+        _malformed(N_("it holds control characters; some mail programs add them"))
+    head, separator, note = text.partition("\n\n")
+    lines = head.split("\n")
+    if not separator or lines[0] != MAGIC:
+        _malformed(N_("it does not begin as one"))
+    if len(lines) < 3 or not lines[1].startswith("extra "):
+        _malformed(N_("it does not carry its entry"))
+    entry = _unb64(lines[1].removeprefix("extra "))
+    if not entry or len(entry) > 0xFFFF:
+        _malformed(N_("its entry is not base64"))
+    label, _, digits = lines[2].partition(" ")
+    index = _number(digits)
+    if label != "index" or index is None:
+        _malformed(N_("it has no index"))
+    proof = [_unb64(line) for line in lines[3:]]
+    hashes = [item for item in proof if item is not None and len(item) == 32]
+    if len(hashes) != len(proof):
+        _malformed(N_("its proof is not a list of hashes"))
+    return entry, index, hashes, note
+
+
+def _parse_note(note: str) -> tuple[str, list[tuple[str, bytes, bytes]]]:
+    """The signed text, and (name, key id, signature) of each line under it."""
+    text, separator, tail = note.rpartition("\n\n")
+    if not separator or not tail.endswith("\n"):
+        _malformed(N_("its checkpoint is cut short"))
+    signatures = []
+    for line in tail[:-1].split("\n"):
+        dash, _, rest = line.partition(" ")
+        name, _, encoded = rest.partition(" ")
+        data = _unb64(encoded)
+        if dash != "—" or not name or "+" in name or data is None or len(data) < 5:
+            _malformed(N_("its checkpoint has a line that is no signature"))
+        signatures.append((name, data[:4], data[4:]))
+    return text + "\n", signatures
+
+
+def _signed(note: str, name: str, key_id: bytes, public: bytes) -> tuple[str, int]:
+    """The text that this key signed, and how many signatures by others there are."""
+    text, signatures = _parse_note(note)
+    ours = [signature for signer, identity, signature in signatures if (signer, identity) == (name, key_id)]
+    if not ours:
+        raise BadReceipt(3, N_("The key {name}, id {id}, did not sign the checkpoint."), name=name, id=key_id.hex())
+    for signature in ours:
+        try:
+            Ed25519PublicKey.from_public_bytes(public).verify(signature, text.encode())
+        except InvalidSignature:
+            raise BadReceipt(3, N_("The signature does not fit the checkpoint: one of them was changed.")) from None
+    return text, len(signatures) - len(ours)
+
+
+def _parse_checkpoint(text: str) -> tuple[str, int, bytes]:
+    """Origin, size and root. Extension lines may follow; they are signed and mean nothing here."""
+    lines = text.split("\n")
+    size = _number(lines[1]) if len(lines) >= 4 and all(lines[:-1]) else None
+    root = _unb64(lines[2]) if size is not None else None
+    if size is None or root is None or len(root) != 32:
+        raise BadReceipt(3, N_("What was signed is not a checkpoint."))
+    return lines[0], size, root
+
+
+def _climb(leaf: bytes, index: int, size: int, proof: list[bytes]) -> bytes | None:
+    """The root that the proof leads to, None where its length is wrong (RFC 9162, section 2.1.3.2)."""
+    if index >= size:
+        raise BadReceipt(5, N_("The receipt is for entry {index} of {size}."), index=index, size=size)
+    position, last, result = index, size - 1, leaf
+    for sibling in proof:
+        if last == 0:
+            return None
+        if position & 1 or position == last:
+            result = hashlib.sha256(b"\x01" + sibling + result).digest()
+            while not position & 1 and position:
+                position, last = position >> 1, last >> 1
+        else:
+            result = hashlib.sha256(b"\x01" + result + sibling).digest()
+        position, last = position >> 1, last >> 1
+    return result if last == 0 else None
+
+
+def _unb64(text: str) -> bytes | None:
+    """Strict base64: the one way to write those bytes, or None."""
+    try:
+        data = base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        return None
+    return data if base64.b64encode(data).decode() == text else None
+
+
+def _number(digits: str) -> int | None:
+    """A decimal number below 2**63 in the one way to write it, or None."""
+    if not (digits.isascii() and digits.isdecimal() and len(digits) < 20):
+        return None
+    value = int(digits)
+    return value if str(value) == digits and value < 1 << 63 else None
+
+
+def _malformed(reason: str) -> NoReturn:
+    raise BadReceipt(1, N_("The file is no receipt, or was damaged: {reason}."), reason=reason)
+
+
+def words(entry: dict[str, Any], tr: Translate = english) -> Iterator[str]:
+    """An entry's facts as sentences."""
+    if entry.get("v") != 1 or entry.get("kind") not in ("decision", "outcome"):
+        yield tr(N_("An entry of a kind this verifier does not know: {entry}"), entry=_safe(json.dumps(entry)))
+        return
+    for sentence in _DECIDED if entry["kind"] == "decision" else _ENDED:
+        names = [name for _, name, _, _ in Formatter().parse(sentence) if name]
+        yield tr(
+            sentence, **{name: _when(entry.get(name)) if name == "time" else _safe(entry.get(name)) for name in names}
+        )
+
+
+_DECIDED = (
+    N_("{time}: request {id}, attempt {attempt}: {outcome}."),
+    N_("Asked by {tenant} (a pseudonym), project {project}, for {purpose}; legal basis: {legal_basis}."),
+    N_("Asked for: {action}, {endpoint}, model {model}."),
+    N_("Found in the text, types and counts: {findings}. Persons: {persons}. State: {state}."),
+    N_("Site: {site} ({site_facts})."),
+    N_("Personal data that crossed the border: {crossing}."),
+    N_("Rules: {rules}. Articles: {articles}. Obligations: {obligations}."),
+    N_("Law packs in force: {packs}."),
+)
+_ENDED = (
+    N_("{time}: request {id} ended: {status}, HTTP {http}, at the site {site}, after {milliseconds} ms."),
+    N_("Tokens counted by the engine: {tokens}."),
+    N_("What was decided for it is entry {decision} of the same log."),
+)
+
+
+def _safe(value: Any) -> str:
+    """A value as text that cannot move the cursor or hide itself; a dash for none."""
+    if value is None or value in ("", [], {}):
+        return "–"
+    if isinstance(value, dict):
+        return ", ".join(f"{_safe(key)} {_safe(item)}" for key, item in value.items())
+    if isinstance(value, list):
+        return ", ".join(_safe(item) for item in value)
+    return "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in str(value))
+
+
+def _when(milliseconds: Any) -> str:
+    try:
+        return datetime.fromtimestamp(milliseconds / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    except (TypeError, ValueError, OverflowError, OSError):
+        return _safe(milliseconds)
+
+
+def describe(report: Report, tr: Translate = english) -> Iterator[str]:
+    """A report for a person."""
+    for number, step in enumerate(report.steps, 1):
+        yield f"{number}. {tr(step.done, **step.values)}"
+        yield "   " + tr(N_("Proves:")) + " " + tr(step.proves, **step.values)
+    yield tr(N_("Not proved:"))
+    for sentence in NOT_PROVED:
+        yield "   " + tr(sentence)
+    yield tr(N_("The entry says:"))
+    entry = report.facts()
+    for sentence in words(entry, tr) if entry is not None else [tr(N_("It is not JSON."))]:
+        yield "   " + sentence
+    yield tr(N_("GOOD: the receipt verifies (unwitnessed)."))
+
+
+def failure(bad: BadReceipt, tr: Translate = english) -> str:
+    """A failure for a person."""
+    values = {key: tr(value) if key == "reason" else value for key, value in bad.values.items()}
+    return tr(N_("BAD: step {step} failed. {why}"), step=bad.step, why=tr(bad.message, **values))
+
+
+def document(report: Report, tr: Translate = english) -> dict[str, Any]:
+    """A report for a program."""
+    head = {"ok": True, "witnessed": False, "origin": report.origin, "size": report.size, "root": report.root}
+    steps = [
+        {"step": number, "done": tr(step.done, **step.values), "proves": tr(step.proves, **step.values)}
+        for number, step in enumerate(report.steps, 1)
+    ]
+    unproved = [tr(sentence) for sentence in NOT_PROVED]
+    return head | {"index": report.index, "entry": report.facts(), "steps": steps, "not_proved": unproved}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Verify as asked on the command line; the exit status."""
+    parser = argparse.ArgumentParser(description="Verify a receipt of a Riad ledger.")
+    parser.add_argument("receipt", help="the receipt's file, or - for standard input")
+    parser.add_argument("--key", required=True, help="the log's public key (name+hash+key), or a file that holds it")
+    parser.add_argument("--json", action="store_true", help="print one JSON document")
+    options = parser.parse_args(arguments)
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a terminal that cannot show a letter shows its number
+    try:
+        receipt = sys.stdin.buffer.read() if options.receipt == "-" else Path(options.receipt).read_bytes()
+        report = verify(receipt, find_key(options.key))
+    except (OSError, UnicodeDecodeError, BadKey) as error:
+        print(f"verify: {error}", file=sys.stderr)
+        return 2
+    except BadReceipt as bad:
+        print(json.dumps({"ok": False, "step": bad.step, "error": str(bad)}) if options.json else failure(bad))
+        return 1
+    print(json.dumps(document(report), indent=2) if options.json else "\n".join(describe(report)))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
