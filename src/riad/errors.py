@@ -38,6 +38,7 @@ class RiadError(Exception):
     def __init__(
         self,
         message: str,
+        /,
         *,
         remedy: str = "",
         param: str | None = None,

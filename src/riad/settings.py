@@ -6,6 +6,7 @@ Precedence: command line, then environment (``RIAD_PORT``, ``RIAD_DATA_DIR``, ``
 
 from __future__ import annotations
 
+import datetime
 import ipaddress
 import os
 import tomllib
@@ -50,7 +51,7 @@ class Site(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     api_key_env: str = ""
     api_key_file: str = ""
     qualification: Literal[0, 1, 2] = 0
-    qualification_expires: str | None = None
+    qualification_expires: datetime.date | None = None
     retention_days: int | None = None
     trains_on_data: bool | None = None
     contract: Contract = "none"

@@ -37,7 +37,7 @@ def main() -> None:
     except typer.Abort:
         sys.exit(130)
     except typer.TyperException as error:
-        error.show()
+        output.misused(error, as_json=as_json)
         sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(130)

@@ -39,3 +39,14 @@ def fail(error: RiadError, *, as_json: bool) -> None:
         document({"error": {"code": error.code, "message": text, **error.detail}})
     else:
         Console(stderr=True, highlight=False, soft_wrap=True).print(f"riad: {text}", markup=False, style="red")
+
+
+def misused(error: typer.TyperException, *, as_json: bool) -> None:
+    """Print what is wrong with the command line itself."""
+    text = str(getattr(error, "message", "") or error)
+    if as_json:
+        document({"error": {"code": "usage", "message": text}})
+    else:
+        context = getattr(error, "ctx", None)
+        hint = f"  ({context.command_path} --help)" if context is not None else ""
+        Console(stderr=True, highlight=False, soft_wrap=True).print(f"riad: {text}{hint}", markup=False, style="red")

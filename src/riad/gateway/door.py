@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import datetime
 import logging
 import secrets
 import time
+from collections.abc import MutableMapping
 from typing import Any
 
 from riad.errors import BadRequest, RiadError, TooLarge
@@ -17,7 +19,7 @@ from riad.gateway.wire import error_body, error_headers
 from riad.texts import N_, choose
 
 log = logging.getLogger("riad.gateway")
-Scope = dict[str, Any]
+Scope = MutableMapping[str, Any]
 
 
 class Door:
@@ -155,13 +157,13 @@ def _our_fault() -> RiadError:
     )
 
 
-_day: tuple[float, str] = (0.0, "")
+_day: tuple[float, datetime.date] = (0.0, datetime.date.min)
 
 
-def _today() -> str:
-    """Today's date in UTC, ISO 8601; computed once a second."""
+def _today() -> datetime.date:
+    """Today's date in UTC; computed once a second."""
     global _day
     now = time.time()
     if now - _day[0] > 1.0:
-        _day = (now, time.strftime("%Y-%m-%d", time.gmtime(now)))
+        _day = (now, datetime.datetime.now(datetime.UTC).date())
     return _day[1]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from asyncio import CancelledError
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, TypeVar
 
 from riad.errors import EngineFailed, RiadError
@@ -14,8 +14,9 @@ from riad.sites.client import Response
 from riad.sites.health import Health
 
 T = TypeVar("T")
-Receive = Callable[[], Awaitable[dict[str, Any]]]
-Sender = Callable[[dict[str, Any]], Awaitable[None]]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Sender = Callable[[Message], Awaitable[None]]
 
 WATCH_AFTER = 0.05  # seconds an answer may take before a departing client is watched for: most need no watcher
 JSON = (b"content-type", b"application/json")

@@ -71,8 +71,8 @@ class Evidence:
         need, key, decision = self._need, self.key, route.decision
         return encode(
             Decision(
-                action=route.case.action,
-                articles=tuple(f"{rule.law} {rule.article}" for rule in decision.rules),
+                action="infer",
+                articles=decision.articles,
                 attempt=self._attempt,
                 crossing=crossing,
                 endpoint=self._call.endpoint.name,
@@ -82,7 +82,7 @@ class Evidence:
                 model=need.model,
                 obligations=decision.obligations,
                 outcome=outcome,
-                packs=decision.packs,
+                packs=dict(decision.packs),
                 persons=need.persons,
                 project=key.project,
                 purpose=need.request_purpose,
@@ -108,7 +108,7 @@ def _facts(site: Site) -> SiteFacts:
         own_premises=site.own_premises,
         parent_country=site.parent_country,
         qualification=site.qualification,
-        qualification_expires=site.qualification_expires or UNSET,
+        qualification_expires=site.qualification_expires.isoformat() if site.qualification_expires else UNSET,
         retention_days=UNSET if site.retention_days is None else site.retention_days,
         stand_in=site.stand_in,
         trains_on_data=UNSET if site.trains_on_data is None else site.trains_on_data,

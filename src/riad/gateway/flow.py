@@ -7,6 +7,7 @@ is thrown in as ``ClientGone``. Read from ``flow`` down: the ten steps are DESIG
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Generator
 from typing import Any
 
@@ -124,7 +125,7 @@ Flow = Generator[Effect, Any, None]
 # ── The story ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def flow(request: Request, planner: Planner, today: str) -> Flow:
+def flow(request: Request, planner: Planner, today: datetime.date) -> Flow:
     """Serve one request. Raises the ``RiadError`` that the caller must see when it cannot be served."""
     # 1. Who
     key: Key = yield Authenticate(request.token)

@@ -12,6 +12,7 @@ import msgspec
 
 from riad.errors import BadRequest
 from riad.gateway.calls import Call
+from riad.law.case import Category
 from riad.privacy import Finding, categories, persons_class, scan_many
 from riad.privacy.walk import texts
 from riad.texts import N_
@@ -45,7 +46,7 @@ class Inspection(msgspec.Struct):
     counts: dict[str, int]
     persons: Persons
     state: State
-    categories: tuple[str, ...]
+    categories: tuple[Category, ...]
     maskable: bool
 
 
@@ -90,7 +91,7 @@ def inspect(call: Call, said: Declared) -> Inspection:
         counts=dict(Counter(finding.type for finding in flat)) if flat else {},
         persons=cast(Persons, persons),
         state=said.state,
-        categories=tuple(categories(flat)) if flat else (),
+        categories=cast(tuple[Category, ...], tuple(categories(flat))) if flat else (),
         maskable=found == persons and not unreadable and found != "none",
     )
 

@@ -195,4 +195,5 @@ def _read_receipt(house: House, key: Key, index: int, record: str) -> str:
         raise _no_receipt() from None
     if entry.get("id") != record or entry.get("tenant") != key.tenant_pseudonym:
         raise _no_receipt()
-    return house.reader.receipt(index)
+    text: str = house.reader.receipt(index)
+    return text

@@ -7,14 +7,15 @@ is remembered; health is looked at afterwards, on every request.
 
 from __future__ import annotations
 
+import datetime
 from typing import Any, Literal
 
 import msgspec
 
 from riad.errors import Forbidden, NotFound, Refused, Unavailable, Unlawful
 from riad.gateway.inspection import PERSONS, STATES, Inspection, Persons, State
-from riad.law import Case, Decision, Law, SiteFacts
-from riad.settings import Site
+from riad.law import Case, Decision, Law
+from riad.law.case import Category, site_facts
 from riad.sites.catalogue import Berth, Catalogue
 from riad.sites.health import Board
 from riad.tenants.keys import Key
@@ -34,11 +35,11 @@ class Need(msgspec.Struct, frozen=True):
     kind: str
     persons: Persons
     state: State
-    categories: tuple[str, ...]
+    categories: tuple[Category, ...]
     maskable: bool
     request_purpose: str
     national_only: bool
-    date: str  # ISO 8601: decisions depend on the day, as laws and qualifications start and end
+    date: datetime.date  # decisions depend on the day, as laws and qualifications start and end
 
 
 class Route(msgspec.Struct, frozen=True, eq=False):
@@ -58,23 +59,6 @@ class Planned(msgspec.Struct, frozen=True, eq=False):
     refused: Route | None = None  # the candidate whose decision the refusal reports
 
 
-def facts(site: Site) -> SiteFacts:
-    """A site's card as the law sees it."""
-    return SiteFacts(
-        country=site.country,
-        operator_country=site.operator_country,
-        parent_country=site.parent_country,
-        keys_country=site.keys_country,
-        admin_country=site.admin_country,
-        qualification=site.qualification,
-        qualification_expires=site.qualification_expires,
-        retention_days=site.retention_days,
-        trains_on_data=site.trains_on_data,
-        contract=site.contract,
-        own_premises=site.own_premises,
-    )
-
-
 class Planner:
     """Plans for one catalogue under one law."""
 
@@ -83,10 +67,10 @@ class Planner:
         self._catalogue = catalogue
         self._board = board
         self._memory: dict[Need, Planned] = {}
-        self._facts = {berth.site.name: facts(berth.site) for berth in catalogue.berths}
+        self._facts = {berth.site.name: site_facts(berth.site) for berth in catalogue.berths}
 
     def need(
-        self, key: Key, call_model: str, kind: str, found: Inspection, purpose: str, national: bool, date: str
+        self, key: Key, call_model: str, kind: str, found: Inspection, purpose: str, national: bool, date: datetime.date
     ) -> Need:
         """The need of a request: the key's, the body's and the caller's own wishes together."""
         return Need(
@@ -195,16 +179,15 @@ class Planner:
     def _unlawful(self, route: Route) -> Unlawful:
         decision = route.decision
         remedies = self._law.remedies(route.case, decision, self._facts)
-        first = decision.rules[0] if decision.rules else None
+        rules = decision.rules or decision.would_permit  # a denial by default: what would have permitted it
+        first = rules[0] if rules else None
         return Unlawful(
             N_("No lawful route: {outcome}. {rule} ({law}, article {article})."),
             remedy=N_("What would make it lawful: {remedies}."),
             code=f"law_{decision.outcome}",
             detail={
                 "decision": decision.outcome,
-                "articles": [
-                    {"rule": r.id, "law": r.law, "article": r.article, "title": r.title} for r in decision.rules
-                ],
+                "articles": [{"rule": r.id, "law": r.law, "article": r.article, "title": r.title} for r in rules],
                 "remedies": [{"code": remedy.code, "text": remedy.text} for remedy in remedies],
                 "site": route.berth.site.name,
             },

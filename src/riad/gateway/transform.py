@@ -45,7 +45,7 @@ def outgoing(call: Call, found: Inspection, route: Route) -> Outgoing:
 
 def _mask(call: Call, body: Body, found: Inspection) -> Outgoing:
     masker = Masker()
-    kept = {field: body.pop(field) for field in ("model", "stream_options") if field in body}
+    kept: Body = {field: body.pop(field) for field in ("model", "stream_options") if field in body}
     # The fields taken out above held texts too: what is left is scanned again, with its own findings.
     remaining = texts(body)
     findings = found.findings if remaining == found.texts else scan_many(remaining)

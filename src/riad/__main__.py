@@ -1,0 +1,5 @@
+"""``python -m riad``: the same as ``riad``."""
+
+from riad.cli import main
+
+main()
