@@ -59,12 +59,20 @@ class RiadError(Exception):
 
     def render(self, language: str = "en") -> str:
         """The message, then the remedy, in that language."""
-        # A value that is itself one of our sentences ("a list of texts") is translated too.
-        values = {k: translate(v, language) if isinstance(v, str) else v for k, v in self.values.items()}
+        values = {name: _in(language, value) for name, value in self.values.items()}
         return " ".join(translate(part, language, **values) for part in (self.message, self.remedy) if part)
 
     def __str__(self) -> str:
         return self.render()
+
+
+def _in(language: str, value: object) -> object:
+    """A value that is itself a sentence of ours, or one text a language, in that language."""
+    if isinstance(value, str):
+        return translate(value, language)
+    if isinstance(value, dict):
+        return value.get(language) or value.get("en", "")
+    return value
 
 
 class Refused(RiadError):

@@ -129,7 +129,7 @@ def test_llm_command(riad: RunningRiad, key: str, tmp_path: Path) -> None:
     )
     done = subprocess.run(
         [sys.executable, "-m", "llm", "-m", "riad", "--key", key, PERSON],
-        env={**os.environ, "LLM_USER_PATH": str(tmp_path)},
+        env={**os.environ, "LLM_USER_PATH": str(tmp_path), "LLM_LOAD_PLUGINS": ""},
         capture_output=True, text=True, check=False, timeout=90,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

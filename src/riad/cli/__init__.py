@@ -10,7 +10,11 @@ import sys
 
 import typer
 
-from riad.cli import output
+from riad.cli import keys, law, ledger, output, sites, tenants
+from riad.cli.chat import chat
+from riad.cli.demo import demo
+from riad.cli.doctor import doctor
+from riad.cli.up import up
 from riad.errors import BadRequest, Refused, RiadError
 from riad.texts import _
 
@@ -22,6 +26,11 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
+
+for command in (up, demo, chat, doctor):
+    app.command()(command)
+for group, name in ((keys, "keys"), (tenants, "tenants"), (sites, "sites"), (law, "law"), (ledger, "ledger")):
+    app.add_typer(group.app, name=name)
 
 
 def main() -> None:

@@ -6,6 +6,7 @@ usage that the caller did not ask for; ``[DONE]`` is passed on, never invented.
 
 from __future__ import annotations
 
+from secrets import token_hex
 from typing import Any
 
 import msgspec
@@ -29,6 +30,7 @@ class Usage(msgspec.Struct):
 class _Whole(msgspec.Struct):
     """The members of an answer that must be there for it to be one."""
 
+    id: str | None = None
     usage: Usage | None = None
     choices: list[msgspec.Raw] | None = None
     data: list[msgspec.Raw] | None = None
@@ -75,7 +77,11 @@ class WholeAnswer(_Answer):
         if (whole.data if endpoint.kind == "embedding" else whole.choices) is None:
             raise _bad_answer()
         self.usage = whole.usage or Usage()
-        return encode(_restored(_decode(raw), self.mapping)) if self.mapping else raw
+        if self.mapping:
+            return encode(_restored(_decode(raw), self.mapping))
+        if whole.id is None:  # Mistral's SDK insists on one; some engines give none with embeddings
+            return b'{"id":"riad-%b",' % token_hex(12).encode() + raw.lstrip()[1:]
+        return raw
 
 
 def _restored(value: Any, mapping: dict[str, str]) -> Any:

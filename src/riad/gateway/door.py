@@ -19,6 +19,7 @@ from riad.gateway.wire import error_body, error_headers
 from riad.texts import N_, choose
 
 log = logging.getLogger("riad.gateway")
+DRAIN = 64 * 1024 * 1024  # bytes of a body that is too large, read only to be dropped
 Scope = MutableMapping[str, Any]
 
 
@@ -68,26 +69,28 @@ class Door:
         )
 
     async def _read_body(self, receive: Receive, length: int) -> bytes:
-        """The body, within the limit. Raises ``TooLarge`` before reading what says it is too large."""
-        if length > self._limit:
-            raise self._too_large()
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise ClientGone
-        body: bytes = message.get("body", b"")
-        if not message.get("more_body"):
-            if len(body) > self._limit:
-                raise self._too_large()
-            return body
-        parts = bytearray(body)
-        while message.get("more_body"):
+        """The body, within the limit. Raises ``TooLarge`` once the rest has been read and dropped.
+
+        A client that is cut off while it still sends sees a broken connection instead of the 413, so up to ``DRAIN``
+        bytes of what is too large are let pass.
+        """
+        parts: list[bytes] = []
+        size = 0
+        more = True
+        while more:
             message = await receive()
             if message["type"] == "http.disconnect":
                 raise ClientGone
-            parts += message.get("body", b"")
-            if len(parts) > self._limit:
-                raise self._too_large()
-        return bytes(parts)
+            body: bytes = message.get("body", b"")
+            more = message.get("more_body", False)
+            size += len(body)
+            if size <= self._limit:
+                parts.append(body)
+            elif size > DRAIN or length > DRAIN:
+                break
+        if size > self._limit:
+            raise self._too_large()
+        return parts[0] if len(parts) == 1 else b"".join(parts)
 
     def _too_large(self) -> TooLarge:
         return TooLarge(

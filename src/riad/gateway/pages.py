@@ -148,11 +148,12 @@ def pages(house: House) -> Starlette:
 
 
 def _card(name: str, berths: list[Berth]) -> dict[str, Any]:
-    """A model as OpenAI lists it, with the ``capabilities`` that Mistral's clients read and where it is served."""
+    """A model as OpenAI lists it, with the ``type`` and ``capabilities`` that Mistral's clients read and where it is served."""
     chat = any(berth.model.kind == "chat" for berth in berths)
     return {
         "id": name,
         "object": "model",
+        "type": "base",
         "created": 0,
         "owned_by": berths[0].site.name,
         "capabilities": {

@@ -182,7 +182,7 @@ class Planner:
         rules = decision.rules or decision.would_permit  # a denial by default: what would have permitted it
         first = rules[0] if rules else None
         return Unlawful(
-            N_("No lawful route: {outcome}. {rule} ({law}, article {article})."),
+            N_("No lawful route ({outcome}). {rule} {law}, article {article}."),
             remedy=N_("What would make it lawful: {remedies}."),
             code=f"law_{decision.outcome}",
             detail={
@@ -201,7 +201,7 @@ class Planner:
 
 def _join(texts: list[dict[str, str]]) -> dict[str, str]:
     return {
-        language: "; ".join(text.get(language, text.get("en", "")) for text in texts) for language in ("en", "fr", "ar")
+        language: "; ".join(text.get(language, text.get("en", "")).rstrip(".") for text in texts) for language in ("en", "fr", "ar")
     }
 
 
