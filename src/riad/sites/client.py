@@ -264,9 +264,11 @@ class Pool:
                 )
         except BaseException as error:
             if connection.alive is None:
+                connection.alive = False  # should it open after all, it closes at once
                 self._leave()
             else:
                 connection.close()
+                self.gone(connection)  # uvloop drops a socket whose opening was cancelled without connection_lost
             if isinstance(error, OSError):  # TimeoutError and ssl.SSLError are OSErrors
                 raise self._unreachable(error) from None
             raise

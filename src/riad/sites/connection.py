@@ -152,8 +152,11 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)  # uvloop's does not inherit from it
-        self.alive = True
-        self._pool.opened(self)
+        if self.alive is None:
+            self.alive = True
+            self._pool.opened(self)
+        else:
+            self._transport.abort()
 
     def data_received(self, data: bytes) -> None:
         response, parser = self._response, self._parser

@@ -16,6 +16,7 @@ Headers = bytes | Iterable[tuple[bytes, bytes]]
 _TOKEN = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # RFC 9110, 5.6.2
 _VALUE = re.compile(rb"[\t\x20-\x7e\x80-\xff]*")
 _PATH = re.compile(rb"/[\x21\x22\x24-\x7e]*")  # no space, no control, no fragment
+_BLANK = re.compile(r"[\x00-\x20\x7f]")  # urlsplit would drop some of them silently
 _HOST = re.compile(r"[A-Za-z0-9_.\-]+")
 _OURS = frozenset(
     b"host content-length transfer-encoding connection keep-alive accept-encoding expect te trailer upgrade".split()
@@ -41,7 +42,8 @@ def target(base_url: str) -> Target:
         host = host if address else host.encode("idna").decode()
         base = parts.path.rstrip("/").encode("ascii")
         good = (
-            parts.scheme in ("http", "https")
+            not _BLANK.search(base_url)
+            and parts.scheme in ("http", "https")
             and (address or _HOST.fullmatch(host))
             and not (parts.query or parts.fragment or parts.username or parts.password)
             and (not base or _PATH.fullmatch(base))
