@@ -14,7 +14,6 @@ from contextlib import contextmanager
 from typing import Any
 
 from sqlalchemy import Connection, Engine, Table, create_engine, event, exc, extract, func, make_url, select
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL
 
 from riad.errors import BadSettings, RiadError, Unavailable
@@ -57,7 +56,11 @@ class Store:
 
     def insert(self, table: Table) -> Any:
         """An INSERT that knows ``on_conflict_do_nothing`` and ``on_conflict_do_update`` (same words on both)."""
-        return sqlite.insert(table) if self.is_sqlite else postgresql.insert(table)
+        if self.is_sqlite:
+            from sqlalchemy.dialects.sqlite import insert
+        else:
+            from sqlalchemy.dialects.postgresql import insert  # type: ignore[assignment]  # the same words
+        return insert(table)
 
     def now(self, connection: Connection) -> float:
         """The database's own clock, in seconds since 1970: machines that share it need not agree on the time."""
@@ -126,7 +129,8 @@ def _sqlite(url: URL) -> Engine:
             path=path,
             reason=error.strerror,
         ) from None
-    engine = create_engine(url.set(drivername="sqlite"), hide_parameters=True, connect_args={"timeout": BUSY_SECONDS})
+    query = {"timeout": str(BUSY_SECONDS), **url.query}
+    engine = create_engine(url.set(drivername="sqlite", query=query), hide_parameters=True)
 
     @event.listens_for(engine, "connect")
     def connected(connection: sqlite3.Connection, _record: object) -> None:

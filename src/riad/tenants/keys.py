@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 import msgspec
-from sqlalchemy import Connection, Row, func, select, update
+from sqlalchemy import Connection, Row, false, func, select, update
 
 from riad import store as stores
 from riad.errors import BadRequest, BadSettings, NotFound
@@ -187,7 +187,7 @@ class KeyStore:
             _changed(connection)
             return token, self._record(connection.execute(_RECORDS.where(tables.keys.c.id == key_id)).one())
 
-    def keys(self, tenant: str | None = None) -> list[KeyRecord]:
+    def records(self, tenant: str | None = None) -> list[KeyRecord]:
         """Every key, or a tenant's, oldest first. Raises ``NotFound`` when there is no such tenant."""
         query = _RECORDS.order_by(tables.keys.c.created_at, tables.keys.c.id)
         with self.store.read() as connection:
@@ -250,6 +250,8 @@ class KeyStore:
                 reference=names.shown(reference),
                 n=_SHORTEST_REFERENCE,
             )
+        if not beginning.isascii() or not beginning.isprintable():
+            return false()  # PostgreSQL would not even take a NUL
         return func.substr(tables.keys.c.id, 1, len(beginning)) == beginning
 
     def _record(self, row: Row[Any]) -> KeyRecord:

