@@ -206,7 +206,7 @@ class Log:
         # again through the same door as a start.
         self._drop()
         raise LedgerUnavailable(
-            N_("The ledger in {directory} cannot be written: {error}."),
+            N_("The ledger in {directory} cannot be used: {error}."),
             remedy=N_("Make room on that disk and see that it works; the ledger goes on by itself."),
             retry_after=5.0,
             directory=self._files.data_dir,

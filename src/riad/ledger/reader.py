@@ -18,7 +18,7 @@ from riad.ledger import merkle
 from riad.ledger.files import Files
 from riad.ledger.merkle import HASH_SIZE
 from riad.ledger.note import Checkpoint, Verifier
-from riad.ledger.recovery import REMEDY, read_entries, read_tile
+from riad.ledger.recovery import REMEDY, read_entries, read_note, read_tile
 from riad.ledger.tiles import WIDTH, Tile, TileNodes, bundle, no_tile, width
 from riad.texts import N_
 
@@ -122,10 +122,8 @@ class Reader:
         return f"{MAGIC}\nextra {base64.b64encode(entry).decode()}\nindex {index}\n{hashes}\n{note}"
 
     def _head(self, db: sqlite3.Connection) -> tuple[str, Checkpoint]:
-        row = db.execute("SELECT CAST(note AS TEXT) FROM checkpoint").fetchone()
-        if row is None:
-            raise EvidenceBroken(N_("ledger.db has lost its checkpoint."), remedy=REMEDY)
-        return row[0], Checkpoint.parse(row[0].rpartition("\n\n")[0] + "\n")
+        note = read_note(db)
+        return note, Checkpoint.parse(note.rpartition("\n\n")[0] + "\n")
 
     def _entry(self, db: sqlite3.Connection, index: int, size: int) -> bytes:
         if not 0 <= index < size:

@@ -47,14 +47,20 @@ def read_entries(db: sqlite3.Connection, start: int, end: int) -> list[bytes]:
     return [row[0] for row in rows]
 
 
+def read_note(db: sqlite3.Connection) -> str:
+    """The stored checkpoint, a signed note. Raises ``EvidenceBroken`` where there is none."""
+    row = db.execute("SELECT CAST(note AS BLOB) FROM checkpoint").fetchone()
+    if row is None:
+        _broken(N_("ledger.db has lost its checkpoint."))
+    return str(row[0], "utf-8", "replace")
+
+
 def verified(db: sqlite3.Connection, verifier: Verifier, anchor: Checkpoint | None) -> State:
     """Read the log's state. Raises ``EvidenceBroken`` naming the first thing that does not fit."""
     # (1) The database's checkpoint is signed by this ledger's key and is of this ledger.
-    row = db.execute("SELECT CAST(note AS TEXT) FROM checkpoint").fetchone()
-    if row is None:
-        _broken(N_("ledger.db has lost its checkpoint."))
+    note = read_note(db)
     try:
-        checkpoint = Checkpoint.parse(verifier.open(row[0]))
+        checkpoint = Checkpoint.parse(verifier.open(note))
     except RiadError as error:
         _broken(N_("The checkpoint in ledger.db is not this ledger's: {error}"), error=error.render())
     if checkpoint.origin != verifier.name:
@@ -88,7 +94,7 @@ def verified(db: sqlite3.Connection, verifier: Verifier, anchor: Checkpoint | No
 
     # (5) Nothing that was signed before is missing or different.
     _check_anchor(anchor, checkpoint, nodes)
-    return State(row[0], frontier, tuple(_edges(db, size)))
+    return State(note, frontier, tuple(_edges(db, size)))
 
 
 def _check_anchor(anchor: Checkpoint | None, checkpoint: Checkpoint, nodes: TileNodes) -> None:

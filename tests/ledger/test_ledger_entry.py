@@ -1,0 +1,151 @@
+"""Entries: canonical bytes, strict reading, nothing over the limit."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from riad.errors import BadRequest, EvidenceBroken, TooLarge
+from riad.ledger.entry import UNSET, Decision, Outcome, SiteFacts, Tokens, decode, encode
+
+names = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
+ascii_names = st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E), max_size=20)
+counts = st.integers(0, 2**53 - 1)
+countries = st.sampled_from(["MA", "FR", "US", ""])
+lists = st.lists(names, max_size=4).map(tuple)
+unknown_or = lambda strategy: st.just(UNSET) | strategy  # noqa: E731
+
+site_facts = st.builds(
+    SiteFacts,
+    admin_country=countries,
+    contract=unknown_or(names),
+    country=countries,
+    keys_country=countries,
+    operator_country=countries,
+    own_premises=unknown_or(st.booleans()),
+    parent_country=countries,
+    qualification=unknown_or(counts),
+    qualification_expires=unknown_or(names),
+    retention_days=unknown_or(counts),
+    stand_in=unknown_or(st.booleans()),
+    trains_on_data=unknown_or(st.booleans()),
+)
+decisions = st.builds(
+    Decision,
+    action=names,
+    articles=lists,
+    attempt=counts,
+    crossing=st.sampled_from(["none", "pseudonymised", "clear"]),
+    endpoint=names,
+    findings=st.dictionaries(ascii_names, counts, max_size=5),
+    id=names,
+    legal_basis=names,
+    model=names,
+    obligations=lists,
+    outcome=st.sampled_from(["allow", "deny", "file_first", "human_review"]),
+    packs=st.dictionaries(ascii_names, names, max_size=3),
+    persons=st.sampled_from(["none", "personal", "sensitive"]),
+    project=names,
+    purpose=names,
+    rules=lists,
+    site=names,
+    site_facts=unknown_or(site_facts),
+    state=st.sampled_from(["none", "restricted", "sensitive"]),
+    tenant=names,
+    time=counts,
+)
+outcomes = st.builds(
+    Outcome,
+    decision=counts,
+    http=counts,
+    id=names,
+    milliseconds=counts,
+    site=names,
+    status=names,
+    time=counts,
+    tokens=unknown_or(st.builds(Tokens, completion=counts, prompt=counts)),
+)
+SMALL = msgspec.convert(
+    {
+        "kind": "outcome",
+        "decision": 1,
+        "http": 200,
+        "id": "r",
+        "milliseconds": 2,
+        "site": "s",
+        "status": "ok",
+        "time": 3,
+    },
+    Outcome,
+)
+
+
+def canonical(value: Any) -> bytes:
+    """RFC 8785 for values of strings, integers below 2**53, booleans and ASCII keys, by another encoder.
+
+    Section 3.2.3 sorts keys by UTF-16 units, for ASCII by code point; 3.2.2.2 escapes as Python's json does: the two
+    quoted characters, \\b \\f \\n \\r \\t, and \\u00xx in lower case below U+0020; everything else is UTF-8.
+    """
+    return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
+
+
+@given(decisions | outcomes)
+def test_entries_are_canonical_and_round_trip(entry: Decision | Outcome) -> None:
+    data = encode(entry)
+    value = json.loads(data)
+    assert data == canonical(value)
+    assert None not in value.values()
+    assert (value["v"], value["kind"]) == (1, "outcome" if isinstance(entry, Outcome) else "decision")
+    assert decode(data) == entry
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda data: b"",
+        lambda data: b"null",
+        lambda data: b"\xff",
+        lambda data: data[:-1],
+        lambda data: data + b" ",
+        lambda data: data.replace(b",", b", ", 1),
+        lambda data: data.replace(b'"kind":"outcome"', b'"kind":"erasure"'),
+        lambda data: data.replace(b'"v":1', b'"v":2'),
+        lambda data: data.replace(b'"v":1', b'"v":1,"x":1'),
+        lambda data: data.replace(b'"http":200,', b""),
+        lambda data: data.replace(b'"http":200', b'"http":2e2'),
+        lambda data: data.replace(b'"http":200', b'"http":200.0'),
+        lambda data: data.replace(b'"http":200', b'"http":-1'),
+        lambda data: data.replace(b'"http":200', b'"http":null'),
+        lambda data: data.replace(b'"http":200', b'"http":9007199254740992'),
+        lambda data: data.replace(b'"http":200', b'"http":200,"http":200'),
+        lambda data: data.replace(b'"id":"r"', b'"id":"\\u0072"'),
+    ],
+)
+def test_what_is_not_written_so_is_refused(change: Any) -> None:
+    data = encode(SMALL)
+    assert decode(data) == SMALL
+    with pytest.raises(EvidenceBroken):
+        decode(change(data))
+
+
+@given(st.binary(max_size=100))
+def test_any_bytes_are_refused(data: bytes) -> None:
+    with pytest.raises(EvidenceBroken):
+        decode(data)
+
+
+def test_an_entry_that_fits_no_tile_is_refused() -> None:
+    room = 65_535 - len(encode(SMALL))
+    assert len(encode(msgspec.structs.replace(SMALL, status="ok" + "x" * room))) == 65_535
+    with pytest.raises(TooLarge):
+        encode(msgspec.structs.replace(SMALL, status="ok" + "x" * (room + 1)))
+
+
+def test_a_lone_surrogate_is_refused() -> None:
+    with pytest.raises(BadRequest, match="Unicode"):
+        encode(msgspec.structs.replace(SMALL, site="\ud800"))
