@@ -33,7 +33,7 @@ from riad.texts import N_
 POLL = 0.25  # seconds between two reads of the change counter
 STALENESS = 1.0  # seconds that what was read counts for
 PATIENCE = 3.0  # seconds a request waits for a database that does not answer
-_MOST_KNOWN = 50_000  # keys; about 600 bytes each
+_MOST_KNOWN = 20_000  # keys; about 1.6 kB each
 _MOST_REFUSED = 10_000  # tokens that were wrong: remembered so that guessing costs no database read twice
 _MOST_WAITING = 10_000  # requests waiting for the database
 _BATCH = 400  # tokens looked up in one statement

@@ -125,8 +125,11 @@ class Limiter:
         state = self._states.setdefault(key.id, _State())
         state.waiting += 1
         try:
+            deadline = time.monotonic() + _PATIENCE
             while not self.admit(key):
                 _refuse(key, state)
+                if time.monotonic() > deadline:  # a database so slow that what it says is old when it arrives
+                    raise _unavailable()
                 if state.refill is None:
                     state.refill = asyncio.create_task(self._refill(key, state))
                 # Shielded: a client that leaves must not take the others' lease with it.
@@ -197,11 +200,7 @@ class Limiter:
                 if (limit := key.requests_per_minute) is not None and (not state.left or began >= state.minute_ends):
                     await self._lease(key.id, limit, state)
         except TimeoutError:
-            return Unavailable(
-                N_("Limits cannot be checked: the database does not answer."),
-                remedy=N_("Try again in a moment."),
-                retry_after=1.0,
-            )
+            return _unavailable()
         except RiadError as error:
             return error
         finally:
@@ -264,6 +263,14 @@ def _refuse(key: Key, state: _State) -> None:
             limit=key.requests_per_minute,
             time=_duration(state.minute_ends - now),
         )
+
+
+def _unavailable() -> Unavailable:
+    return Unavailable(
+        N_("Limits cannot be checked: the database does not answer."),
+        remedy=N_("Try again in a moment."),
+        retry_after=1.0,
+    )
 
 
 def _headers(what: bytes, limit: int, remaining: int, reset: float) -> list[tuple[bytes, bytes]]:
