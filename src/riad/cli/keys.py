@@ -97,20 +97,9 @@ def list_(
         return
     now = time.time()
     table(
-        (_("id"), _("tenant"), _("project"), _("purpose"), _("ceilings"), _("limits"), _("state"), _("since")),
-        (
-            (
-                record.id,
-                record.tenant,
-                record.project,
-                record.purpose,
-                f"{record.max_persons}/{record.max_state}/{record.locality}",
-                _limits(record),
-                record.state(now),
-                moment(record.created_at),
-            )
-            for record in records
-        ),
+        # Few columns: an id that a narrow terminal cuts short is of no use. --json has the rest.
+        (_("id"), _("tenant"), _("project"), _("purpose"), _("state")),
+        ((record.id, record.tenant, record.project, record.purpose, record.state(now)) for record in records),
         empty=_("No key yet. Make one: riad keys create --tenant T --project P --purpose X"),
     )
 
@@ -167,12 +156,3 @@ def _introduce(token: str, record: KeyRecord, chosen: settings.Settings) -> None
     )
     for line in lines:
         console.print(line, markup=False)
-
-
-def _limits(record: KeyRecord) -> str:
-    limits = []
-    if record.requests_per_minute is not None:
-        limits.append(_("{n} requests/min", n=record.requests_per_minute))
-    if record.tokens_per_day is not None:
-        limits.append(_("{n} tokens/day", n=record.tokens_per_day))
-    return ", ".join(limits)
