@@ -126,6 +126,7 @@ def test_langchain(riad: RunningRiad, key: str) -> None:
 def test_llm_command(riad: RunningRiad, key: str, tmp_path: Path) -> None:
     (tmp_path / "extra-openai-models.yaml").write_text(
         f"- model_id: riad\n  model_name: paris-echo\n  api_base: {riad.url}/v1\n"
+        "  api_key_name: riad\n"
     )
     done = subprocess.run(
         [sys.executable, "-m", "llm", "-m", "riad", "--key", key, PERSON],

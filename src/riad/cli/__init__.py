@@ -37,12 +37,10 @@ def main() -> None:
     """Run the command line; every deliberate error ends as one clear line and its exit status."""
     as_json = "--json" in sys.argv
     try:
-        app(standalone_mode=False)
+        status = app(standalone_mode=False)  # typer hands an Exit's status back instead of raising it
     except RiadError as error:
         output.fail(error, as_json=as_json)
         sys.exit(2 if isinstance(error, BadRequest | Refused) else 1)
-    except typer.Exit as stop:
-        sys.exit(stop.exit_code)
     except typer.Abort:
         sys.exit(130)
     except typer.TyperException as error:
@@ -50,3 +48,4 @@ def main() -> None:
         sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(130)
+    sys.exit(status if isinstance(status, int) else 0)

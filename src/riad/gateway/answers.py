@@ -77,7 +77,7 @@ class WholeAnswer(_Answer):
         if (whole.data if endpoint.kind == "embedding" else whole.choices) is None:
             raise _bad_answer()
         self.usage = whole.usage or Usage()
-        if self.mapping:
+        if self.mapping and endpoint.kind != "embedding":
             return encode(_restored(_decode(raw), self.mapping))
         if whole.id is None:  # Mistral's SDK insists on one; some engines give none with embeddings
             return b'{"id":"riad-%b",' % token_hex(12).encode() + raw.lstrip()[1:]

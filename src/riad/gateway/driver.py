@@ -12,6 +12,7 @@ from riad.gateway import flow as effects
 from riad.gateway.house import House
 from riad.sites.client import Response
 from riad.sites.health import Health
+from riad.tenants.keys import Key
 
 T = TypeVar("T")
 Message = MutableMapping[str, Any]
@@ -19,7 +20,7 @@ Receive = Callable[[], Awaitable[Message]]
 Sender = Callable[[Message], Awaitable[None]]
 
 WATCH_AFTER = 0.05  # seconds an answer may take before a departing client is watched for: most need no watcher
-JSON = (b"content-type", b"application/json")
+JSON = [(b"content-type", b"application/json")]
 EVENT_STREAM = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"cache-control", b"no-cache")]
 
 
@@ -62,7 +63,8 @@ class Driver:
             effect = next(flow)
             while True:
                 try:
-                    value = await self._perform(effect)
+                    at_once = AT_ONCE.get(type(effect))
+                    value = at_once(self, effect) if at_once else await IN_TIME[type(effect)](self, effect)
                 except RiadError as error:
                     effect = flow.throw(error)
                 except CancelledError:
@@ -80,55 +82,69 @@ class Driver:
             if self._response is not None:
                 self._response.abort()  # does nothing to an answer that was read to its end
 
-    async def _perform(self, effect: effects.Effect) -> Any:
-        """Do what an effect asks; in the order of a request's life."""
-        house = self._house
-        match effect:
-            case effects.Authenticate(token):
-                return house.keyring.get(token) or await house.keyring.resolve(token)
-            case effects.Admit(key):
-                if not house.limiter.admit(key):
-                    await house.limiter.acquire(key)
-                self._limits = house.limiter.headers(key)
-            case effects.Record(entry):
-                return house.ledger.append(entry)
-            case effects.Durable(ticket):
-                return ticket.result() if ticket.done() else await ticket
-            case effects.Dispatch(route, path, body):
-                return await self._dispatch(route, path, body)
-            case effects.ReadAll():
-                return await self._reading(self._answer.read())
-            case effects.ReadSome():
-                return await self._reading(self._answer.chunk())
-            case effects.Start(headers, stream):
-                await self._start(headers, stream)
-            case effects.Send(data, last):
-                await self._send({"type": "http.response.body", "body": data, "more_body": not last})
-            case effects.Spend(key, route, prompt, completion):
-                house.limiter.spent(key, prompt, completion)
-                house.metrics.tokens(route.berth, prompt, completion)
-            case effects.Conclude(entry):
-                house.backlog.append(entry)
-            case effects.Abandon():
-                if self._response is not None:
-                    self._response.abort()
-        return None
+    # What takes no time
+
+    def _record(self, effect: effects.Record) -> asyncio.Future[int]:
+        return self._house.ledger.append(effect.entry)
+
+    def _conclude(self, effect: effects.Conclude) -> None:
+        self._house.backlog.append(effect.entry)
+
+    def _spend(self, effect: effects.Spend) -> None:
+        self._house.limiter.spent(effect.key, effect.prompt, effect.completion)
+        self._house.metrics.tokens(effect.route.berth, effect.prompt, effect.completion)
+
+    def _abandon(self, _effect: effects.Abandon) -> None:
+        if self._response is not None:
+            self._response.abort()
+
+    # What may have to wait
+
+    async def _authenticate(self, effect: effects.Authenticate) -> Key:
+        keyring = self._house.keyring
+        return keyring.get(effect.token) or await keyring.resolve(effect.token)
+
+    async def _admit(self, effect: effects.Admit) -> None:
+        limiter = self._house.limiter
+        if not limiter.admit(effect.key):
+            await limiter.acquire(effect.key)
+        self._limits = limiter.headers(effect.key)
+
+    async def _durable(self, effect: effects.Durable) -> int:
+        ticket: asyncio.Future[int] = effect.ticket
+        # Shielded: a client that leaves must not undo what is already on its way to the disk.
+        return ticket.result() if ticket.done() else await asyncio.shield(ticket)
+
+    async def _read_all(self, _effect: effects.ReadAll) -> bytes:
+        return await self._reading(self._answer.read())
+
+    async def _read_some(self, _effect: effects.ReadSome) -> bytes:
+        return await self._reading(self._answer.chunk())
+
+    async def _start(self, effect: effects.Start) -> None:
+        self.began = True
+        headers = [*(EVENT_STREAM if effect.stream else JSON), *effect.headers, *self._limits]
+        await self._send({"type": "http.response.start", "status": 200, "headers": headers})
+
+    async def _send_on(self, effect: effects.Send) -> None:
+        await self._send({"type": "http.response.body", "body": effect.data, "more_body": not effect.last})
 
     @property
     def _answer(self) -> Response:
         assert self._response is not None, "a flow reads only after it dispatched"
         return self._response
 
-    async def _dispatch(self, route: Any, path: bytes, body: bytes) -> tuple[int, dict[bytes, bytes]]:
-        self.route = route
-        berth = route.berth
+    async def _dispatch(self, effect: effects.Dispatch) -> tuple[int, dict[bytes, bytes]]:
+        self.route = effect.route
+        berth = effect.route.berth
         if self._watcher is None:
-            self._task = asyncio.current_task()
-            self._watcher = asyncio.get_running_loop().call_later(WATCH_AFTER, self._watch)
+            loop = asyncio.get_running_loop()
+            self._task = asyncio.current_task(loop)
+            self._watcher = loop.call_later(WATCH_AFTER, self._watch)
         self._health = self._house.board.of(berth)
         pool = self._house.pools[berth.name]
         response = self._response = await self._reading(
-            pool.request(b"POST", path, self._house.heads[berth.name], body)
+            pool.request(b"POST", effect.path, self._house.heads[berth.name], effect.body)
         )
         if response.status >= 500:
             self._health.failed()
@@ -145,11 +161,6 @@ class Driver:
                 self._health.failed()
             raise
 
-    async def _start(self, headers: list[tuple[bytes, bytes]], stream: bool) -> None:
-        self.began = True
-        kind = EVENT_STREAM if stream else [JSON]
-        await self._send({"type": "http.response.start", "status": 200, "headers": kind + headers + self._limits})
-
     def _watch(self) -> None:
         self._watcher = asyncio.ensure_future(self._until_gone())
 
@@ -159,3 +170,21 @@ class Driver:
         self._gone = True
         if self._task is not None:
             self._task.cancel()
+
+
+AT_ONCE: dict[type[effects.Effect], Callable[[Driver, Any], Any]] = {
+    effects.Record: Driver._record,
+    effects.Conclude: Driver._conclude,
+    effects.Spend: Driver._spend,
+    effects.Abandon: Driver._abandon,
+}
+IN_TIME: dict[type[effects.Effect], Callable[[Driver, Any], Awaitable[Any]]] = {
+    effects.Authenticate: Driver._authenticate,
+    effects.Admit: Driver._admit,
+    effects.Durable: Driver._durable,
+    effects.Dispatch: Driver._dispatch,
+    effects.ReadAll: Driver._read_all,
+    effects.ReadSome: Driver._read_some,
+    effects.Start: Driver._start,
+    effects.Send: Driver._send_on,
+}

@@ -201,7 +201,8 @@ class Planner:
 
 def _join(texts: list[dict[str, str]]) -> dict[str, str]:
     return {
-        language: "; ".join(text.get(language, text.get("en", "")).rstrip(".") for text in texts) for language in ("en", "fr", "ar")
+        language: "; ".join(text.get(language, text.get("en", "")).rstrip(".") for text in texts)
+        for language in ("en", "fr", "ar")
     }
 
 
