@@ -68,7 +68,7 @@ class Pool:
         self.now = 0.0  # the loop's clock at the last tick, at most one tick old while anything is open
         self._timer: asyncio.TimerHandle | None = None
         self._heads: dict[tuple[bytes, bytes, bytes], bytes] = {}
-        self._idle: list[Connection] = []  # last used, first taken: the rest expire
+        self._idle: dict[Connection, None] = {}  # an ordered set: last used, first taken; the rest expire
         self._alive: set[Connection] = set()
         self._transports: set[Connection] = set()  # also those that are closing
         self._taken = 0  # places in use: connections alive, or being opened
@@ -101,7 +101,7 @@ class Pool:
         else:
             head += b"\r\n"
         bodiless = method == b"HEAD"
-        connection = self._idle.pop() if self._idle else await self._acquire()
+        connection = self._idle.popitem()[0] if self._idle else await self._acquire()
         response = connection.send(head, body, bodiless=bodiless)
         await response.wait()
         if response.stale:
@@ -153,13 +153,12 @@ class Pool:
         elif self._closed:
             connection.close()
         else:
-            self._idle.append(connection)
+            self._idle[connection] = None
 
     def closed(self, connection: Connection) -> None:
         """A connection will not serve again: its place is free."""
         self._alive.discard(connection)
-        if connection in self._idle:
-            self._idle.remove(connection)
+        self._idle.pop(connection, None)
         self._leave()
 
     def gone(self, connection: Connection) -> None:
@@ -188,9 +187,9 @@ class Pool:
             if self._closed:
                 raise self._shut()
             if self._idle and not fresh:
-                return self._idle.pop()
+                return self._idle.popitem()[0]
             if self._idle and self._taken >= self._max_connections:
-                self._idle[0].close()
+                next(iter(self._idle)).close()
             connection: Connection | None = None
             if self._waiters or self._taken >= self._max_connections:
                 connection = await self._wait_turn()
