@@ -43,7 +43,7 @@ def main() -> None:
         run(python, "-m", "pip", "install", "-q", "--require-hashes", "-r", ROOT / "requirements" / "uv.txt")
     print(f"setup: installing what {target} needs ({', '.join(lock.name for lock in locks)})", flush=True)
     environment = {**os.environ, **index_settings(python), "VIRTUAL_ENV": str(VENV)}
-    install = [uv, "pip", "install", "--quiet", "--no-deps"]
+    install = [uv, "pip", "install", "--quiet", "--no-deps", "--compile-bytecode"]
     for lock in locks:
         run(*install, "--require-hashes", "-r", lock, env=environment)
     run(*install, "--no-build-isolation", "--editable", ROOT, env=environment)

@@ -26,7 +26,9 @@ def document(data: Any) -> None:
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, empty: str) -> None:
     """Print a table, or the sentence ``empty`` when there is no row."""
-    drawn = Table(*columns, box=None, pad_edge=False, header_style="bold")
+    drawn = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        drawn.add_column(column, overflow="fold")  # a name that is cut cannot be copied
     for row in rows:
         drawn.add_row(*("" if cell is None else str(cell) for cell in row))
     console.print(drawn if drawn.row_count else empty, markup=False)

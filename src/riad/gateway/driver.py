@@ -31,6 +31,7 @@ class Driver:
     """
 
     __slots__ = (
+        "_committing",
         "_gone",
         "_health",
         "_house",
@@ -39,6 +40,7 @@ class Driver:
         "_response",
         "_send",
         "_task",
+        "_told",
         "_watcher",
         "began",
         "route",
@@ -52,7 +54,7 @@ class Driver:
         self._health: Health | None = None
         self._watcher: asyncio.TimerHandle | asyncio.Task[None] | None = None
         self._task: asyncio.Task[Any] | None = None
-        self._gone = False
+        self._gone = self._told = self._committing = False
         self._limits: list[tuple[bytes, bytes]] = []
         self.began = False
         self.route: Any = None
@@ -70,10 +72,15 @@ class Driver:
                 except CancelledError:
                     if not self._gone:
                         raise
+                    self._told = True
                     asyncio.current_task().uncancel()  # type: ignore[union-attr]
                     effect = flow.throw(effects.ClientGone())
                 else:
-                    effect = flow.send(value)
+                    if self._gone and not self._told:
+                        self._told = True
+                        effect = flow.throw(effects.ClientGone())
+                    else:
+                        effect = flow.send(value)
         except (StopIteration, effects.ClientGone):
             pass
         finally:
@@ -111,9 +118,15 @@ class Driver:
         self._limits = limiter.headers(effect.key)
 
     async def _durable(self, effect: effects.Durable) -> int:
+        """A client that leaves meanwhile is told apart afterwards: what is on its way to the disk gets there."""
         ticket: asyncio.Future[int] = effect.ticket
-        # Shielded: a client that leaves must not undo what is already on its way to the disk.
-        return ticket.result() if ticket.done() else await asyncio.shield(ticket)
+        if ticket.done():
+            return ticket.result()
+        self._committing = True
+        try:
+            return await ticket
+        finally:
+            self._committing = False
 
     async def _read_all(self, _effect: effects.ReadAll) -> bytes:
         return await self._reading(self._answer.read())
@@ -168,7 +181,7 @@ class Driver:
         while (await self._receive())["type"] != "http.disconnect":
             pass
         self._gone = True
-        if self._task is not None:
+        if self._task is not None and not self._committing:
             self._task.cancel()
 
 

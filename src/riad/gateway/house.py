@@ -76,14 +76,15 @@ class House:
         self.backlog: Backlog
         self.keyring: KeyRing
         self.limiter: Limiter
+        self._keys: KeyStore
 
     async def open(self, socket: Path) -> None:
         """Connect to the ledger and the store, start the watches."""
         self.ledger = await LedgerClient.connect(socket, max_queue=self.settings.ledger.max_queue)
         self.backlog = Backlog(self.ledger)
-        keys = KeyStore.open(self.settings.database_url, self.settings.data_dir)
-        self.keyring = KeyRing(keys)
-        self.limiter = Limiter(keys.store)
+        self._keys = KeyStore.open(self.settings.database_url, self.settings.data_dir)
+        self.keyring = KeyRing(self._keys)
+        self.limiter = Limiter(self._keys.store)
         await self.keyring.start()
         await self.limiter.start()
         self._tasks = [asyncio.create_task(self._probe()), asyncio.create_task(self._retry())]
@@ -96,6 +97,7 @@ class House:
                 await task
         await self.limiter.close()
         await self.keyring.close()
+        self._keys.close()
         self.backlog.retry()
         await self.ledger.close()
         for pool in self.pools.values():

@@ -148,7 +148,7 @@ def pages(house: House) -> Starlette:
 
 
 def _card(name: str, berths: list[Berth]) -> dict[str, Any]:
-    """A model as OpenAI lists it, with the ``type`` and ``capabilities`` that Mistral's clients read and where it is served."""
+    """A model as OpenAI lists it, with what Mistral's clients read (``type``, ``capabilities``) and its sites."""
     chat = any(berth.model.kind == "chat" for berth in berths)
     return {
         "id": name,

@@ -35,6 +35,8 @@ def error_headers(error: RiadError, request_id: str) -> list[tuple[bytes, bytes]
         headers.append((b"www-authenticate", b"Bearer"))
     if error.retry_after is not None:
         headers.append((b"retry-after", str(max(1, ceil(error.retry_after))).encode()))
+    if error.code == "insufficient_quota":
+        headers.append((b"x-should-retry", b"false"))  # OpenAI's SDKs obey: today's budget will not come back
     for name in ("receipt", "decision"):
         if value := error.detail.get(name):
             headers.append((f"x-riad-{name}".encode(), str(value).encode()))
