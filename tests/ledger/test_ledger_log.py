@@ -6,6 +6,7 @@ import os
 import shutil
 import sqlite3
 import stat
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -326,18 +327,27 @@ def test_a_deep_forgery_is_found_where_it_is_read(tmp_path: Path) -> None:
     reader.close()
 
 
-def test_the_write_ahead_log_is_moved(tmp_path: Path) -> None:
-    files = Files(tmp_path)
+def test_the_write_ahead_log_is_moved_and_begun_again(tmp_path: Path) -> None:
+    database = Files(tmp_path).database
+    wal = database.with_name("ledger.db-wal")
     log = Log.open(tmp_path, ORIGIN)
     entries = [os.urandom(60_000) for _ in range(100)]
-    for _ in range(12):  # 72 MB
+    for _ in range(3):  # 18 MB
         log.append(entries)
         log.settle()
-    wal = files.database.with_name("ledger.db-wal")
-    assert wal.stat().st_size < 60_000_000
-    assert files.database.stat().st_size > 10_000_000
+    grown, deadline = wal.stat().st_size, time.monotonic() + 60
+    while True:
+        log.append([b"one"])
+        log.settle()
+        if wal.stat().st_size == grown:
+            break  # it was written from its beginning again
+        grown = wal.stat().st_size
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    assert database.stat().st_size > 16_000_000
     log.close()
     assert not wal.exists()
+    assert audit(tmp_path)[:300] == entries * 3
 
 
 def test_reading_where_there_is_nothing(tmp_path: Path) -> None:
