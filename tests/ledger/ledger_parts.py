@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import os
 import signal
@@ -49,27 +50,33 @@ class OwnerProcess:
         return self.process.returncode, said.decode()
 
 
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait for something that another process brings about."""
+    async with asyncio.timeout(60):
+        while not condition():  # noqa: ASYNC110
+            await asyncio.sleep(0.002)
+
+
 def audit(data_dir: Path) -> list[bytes]:
     """Every entry of a log, after computing every hash of it anew and comparing with what is stored and signed."""
-    reader = Reader(data_dir)
-    text = Verifier.parse(reader.vkey()).open(reader.checkpoint())
-    head = Checkpoint.parse(text)
-    entries = [
-        entry
-        for number in range((head.size + 255) // 256)
-        for entry in unbundle(reader.tile(Tile(None, number, width(0, number, head.size)).path))
-    ]
-    level = 0
-    hashes = [merkle.leaf_hash(entry) for entry in entries]
-    assert merkle.Frontier().extend(hashes, HEIGHT)[0].root() == head.root
-    while hashes:
-        for number in range((len(hashes) + 255) // 256):
-            part = hashes[number * 256 : number * 256 + 256]
-            assert reader.tile(Tile(level, number, len(part)).path) == b"".join(part)
-        for _ in range(HEIGHT):
-            hashes = merkle.pair(hashes)
-        level += 1
-    reader.close()
+    with Reader(data_dir) as reader:
+        text = Verifier.parse(reader.vkey()).open(reader.checkpoint())
+        head = Checkpoint.parse(text)
+        entries = [
+            entry
+            for number in range((head.size + 255) // 256)
+            for entry in unbundle(reader.tile(Tile(None, number, width(0, number, head.size)).path))
+        ]
+        level = 0
+        hashes = [merkle.leaf_hash(entry) for entry in entries]
+        assert merkle.Frontier().extend(hashes, HEIGHT)[0].root() == head.root
+        while hashes:
+            for number in range((len(hashes) + 255) // 256):
+                part = hashes[number * 256 : number * 256 + 256]
+                assert reader.tile(Tile(level, number, len(part)).path) == b"".join(part)
+            for _ in range(HEIGHT):
+                hashes = merkle.pair(hashes)
+            level += 1
     return entries
 
 

@@ -193,7 +193,8 @@ DAMAGE: dict[str, tuple[Callable[[Path], object], type[RiadError], str]] = {
 
 
 def forged(data_dir: Path) -> str:
-    text = Reader(data_dir).checkpoint().rpartition("\n\n")[0] + "\n"
+    with Reader(data_dir) as reader:
+        text = reader.checkpoint().rpartition("\n\n")[0] + "\n"
     return Signer.generate(ORIGIN).sign(text)
 
 
@@ -256,7 +257,8 @@ def test_a_fork_is_refused(tmp_path: Path, more: int) -> None:
     signed = files.anchor.read_bytes()
     shutil.copy(tmp_path / "old", files.database)
     files.anchor.unlink()
-    files.anchor.write_text(Reader(tmp_path).checkpoint())  # what the way back in the manual does
+    with Reader(tmp_path) as reader:
+        files.anchor.write_text(reader.checkpoint())  # as the manual's way back does
     fill(tmp_path, 10 + more, start=1000)
     files.anchor.write_bytes(signed)
     with pytest.raises(EvidenceBroken, match="two logs: they differ within the first 20"):

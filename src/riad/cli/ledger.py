@@ -73,10 +73,9 @@ def key(data_dir: DataDir = None, config: Config = None, as_json: output.JsonOpt
 def checkpoint(data_dir: DataDir = None, config: Config = None, as_json: output.JsonOption = False) -> None:
     from riad.ledger.note import Checkpoint, Verifier
 
-    reader = _reader(data_dir, config)
-    note = reader.checkpoint()
-    head = Checkpoint.parse(Verifier.parse(reader.vkey()).open(note))
-    reader.close()
+    with _reader(data_dir, config) as reader:
+        note = reader.checkpoint()
+        head = Checkpoint.parse(Verifier.parse(reader.vkey()).open(note))
     facts = {"origin": head.origin, "size": head.size, "root": head.root.hex(), "checkpoint": note}
     _print(facts, note.rstrip("\n"), as_json)
 
@@ -91,10 +90,9 @@ def show(
 ) -> None:
     from riad.ledger import verify as verifier
 
-    reader = _reader(data_dir, config)
-    text = reader.receipt(index)
-    report = verifier.verify(text.encode(), reader.vkey())
-    reader.close()
+    with _reader(data_dir, config) as reader:
+        text = reader.receipt(index)
+        report = verifier.verify(text.encode(), reader.vkey())
     entry = report.facts()
     if receipt:
         _print({"index": index, "receipt": text}, text.rstrip("\n"), as_json)
@@ -107,9 +105,8 @@ def show(
 def stats(data_dir: DataDir = None, config: Config = None, as_json: output.JsonOption = False) -> None:
     from riad.ledger.files import Files
 
-    reader = _reader(data_dir, config)
-    size, origin = reader.size(), reader.vkey().partition("+")[0]
-    reader.close()
+    with _reader(data_dir, config) as reader:
+        size, origin = reader.size(), reader.vkey().partition("+")[0]
     database = Files(_data_dir(data_dir, config)).database
     files = [database, database.with_name(database.name + "-wal")]
     held = sum(file.stat().st_size for file in files if file.exists())

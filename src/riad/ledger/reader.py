@@ -38,6 +38,12 @@ class Reader:
         self._db: sqlite3.Connection | None = None
         self._verifier: Verifier | None = None
 
+    def __enter__(self) -> Reader:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
     def close(self) -> None:
         """Let go of the database; a later call opens it again."""
         with self._lock:
