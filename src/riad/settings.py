@@ -61,7 +61,7 @@ class Site(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     connect_timeout: float = 5.0  # seconds, as all timeouts
     first_byte_timeout: float = 120.0
     idle_timeout: float = 60.0
-    max_connections: int = 256
+    max_connections: int = 4096
 
     def catalogue(self) -> tuple[Model, ...]:
         """This site's models, each as a ``Model``."""

@@ -7,7 +7,7 @@ from asyncio import CancelledError
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, TypeVar
 
-from riad.errors import EngineFailed, RiadError
+from riad.errors import EngineFailed, EngineTimeout, RiadError
 from riad.gateway import flow as effects
 from riad.gateway.house import House
 from riad.sites.client import Response
@@ -169,7 +169,7 @@ class Driver:
         """Await an engine; what fails there counts against its health."""
         try:
             return await work
-        except EngineFailed:
+        except (EngineFailed, EngineTimeout):
             if self._health is not None:
                 self._health.failed()
             raise

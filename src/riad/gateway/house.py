@@ -138,8 +138,9 @@ class House:
         health = self.board.named(name)
         try:
             async with asyncio.timeout(5):
-                response = await self.pools[name].request(b"GET", b"/models", self.heads[name], b"")
-                await response.read()
+                response = await self.pools[name].request(b"GET", b"/models", self.heads[name])
+                with response:
+                    await response.read()
         except (RiadError, TimeoutError, OSError):
             health.failed()
         else:
@@ -152,6 +153,7 @@ class House:
 def _pool(url: str, site: Site) -> Pool:
     return Pool(
         url,
+        site=site.name,
         max_connections=site.max_connections,
         connect_timeout=site.connect_timeout,
         first_byte_timeout=site.first_byte_timeout,

@@ -10,6 +10,7 @@ import argparse
 import asyncio
 import logging
 import os
+import resource
 import socket
 from pathlib import Path
 
@@ -65,6 +66,13 @@ def _parent_gone(server: uvicorn.Server) -> None:
         asyncio.get_running_loop().remove_reader(0)
 
 
+def _raise_open_files() -> None:
+    """Two thousand streams are four thousand sockets: take all that the system lets this user have."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="riad.gateway.worker")
     parser.add_argument("--fd", type=int, required=True)
@@ -73,6 +81,7 @@ def main() -> None:
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     settings = riad_settings.load(arguments.config, data_dir=arguments.data_dir)
+    _raise_open_files()
     listener = socket.socket(fileno=arguments.fd)
     uvloop.run(serve(settings, listener))
 
