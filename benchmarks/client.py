@@ -168,7 +168,8 @@ def main() -> None:
     }
     for name, measures in results.items():
         text = ", ".join(f"{key} {statistics.median(v):,.1f} ({v[0]:,.1f}–{v[-1]:,.1f})" for key, v in measures.items())
-        print(f"{name}: {text}")
+        print(f"{name}: {text}", file=sys.stderr)
+    print(json.dumps(results))
     if options.out:
         options.out.parent.mkdir(parents=True, exist_ok=True)
         options.out.write_text(json.dumps(results, indent=2) + "\n")

@@ -37,6 +37,11 @@ class Contender(ABC):
     guards: ClassVar[str] = "nothing"
     patience: ClassVar[float] = 20.0  # seconds from start to first answer before it is given up
 
+    @property
+    def name_shown(self) -> str:
+        """The title without Markdown."""
+        return self.title.replace("**", "")
+
     @abstractmethod
     def prepare(self) -> str:
         """Install what is missing and return the version. Raises ``Unavailable``."""

@@ -95,7 +95,7 @@ class Door:
             say(f"no requests/s: {reason}")
             return
         entries = [
-            Entry(standing.contender.name, standing.contender.title.strip("*"), standing)
+            Entry(standing.contender.name, standing.contender.name_shown, standing)
             for standing in [self.engine, *self.standings]
         ]
         for standing in self.standings:
@@ -169,7 +169,7 @@ class Door:
                 for kind in PEERS
                 if kind.name != "riad" and "riad" in self.rates and kind.name in self.rates
             },
-            "riad_streams_whole": max((one["whole"] for one in held.values()), default=None),
+            "riad_streams_held": max((min(one["whole"], one["open_at_once"]) for one in held.values()), default=None),
             "riad_worker_idle_mb": self.worker_idle_mb,
             "notes": [],
         }
@@ -203,7 +203,7 @@ def _notes(results: dict[str, Any]) -> list[str]:
         notes.append(
             f"Memory is the resident set of all processes; Riad's gateway worker alone idles at {worker:.0f} MB."
         )
-    failed = [row["title"].strip("*") for row in results["contenders"].values() if row.get("failed")]
+    failed = [row["title"].replace("**", "") for row in results["contenders"].values() if row.get("failed")]
     if failed:
         notes.append(f"Some requests failed under full load with: {', '.join(failed)} (counts in the results file).")
     return notes

@@ -13,6 +13,10 @@ _ROOMS = (
     (re.compile(r"/(uvicorn|starlette|prometheus_client|sqlalchemy)/"), r"\1"),
 )
 LOOP = "event loop (uvloop)"
+# Below the loop's own run stands whoever started it, which says nothing about a request.
+_RUN = re.compile(r"^(uv_run|run_forever|run_until_complete|Runner\.run|Loop__\w+) ")
+# A thread that waits for a lock uses no CPU, whatever the sampler thinks of it.
+_WAITING = re.compile(r"^(PyThread_acquire_lock_timed|pthread_cond_\w*wait|lock_PyThread_acquire_lock|take_gil) ")
 # The leaf says what did it.
 _SOCKET = re.compile(r"^(__)?(libc_)?(send|recv|write|read|writev|readv|sendto|sendmsg|recvmsg|recvfrom|accept4?)\b")
 _POLL = re.compile(r"^epoll_\w+")
@@ -33,6 +37,8 @@ _FRAME = re.compile(r"^(?P<function>.*?) \((?P<file>[^()]*?)(?::\d+)?\)$")
 def room_of(frames: Iterable[str]) -> str:
     """The room whose frame is innermost; ``frames`` go from the outermost to the leaf."""
     for frame in reversed(list(frames)):
+        if _RUN.match(frame):
+            break
         for pattern, name in _ROOMS:
             if found := pattern.search(frame):
                 return found.expand(name)
@@ -63,6 +69,8 @@ def fold(lines: Iterable[str]) -> dict[str, Counter[str]]:
         if not stack or not count.isdigit():
             raise ValueError(f"not a line of raw samples: {line[:80]!r}")
         frames = stack.split(";")
+        if any(_WAITING.match(frame) for frame in frames[-4:]):
+            continue
         folded[room_of(frames)][part_of(frames[-1])] += int(count)
     return dict(folded)
 

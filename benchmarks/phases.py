@@ -95,7 +95,8 @@ def at_rate(
             measured = _at_rate(standing.address, plan, streams)
             results[standing.contender.name].append(measured)
             shown = f"p50 {measured['p50_ms']:.2f} ms" if measured else "not sustained"
-            say(f"{plan.rate:.0f}/s, {what}, round {turn}/{plan.latency_rounds} · {standing.contender.title} · {shown}")
+            where = f"round {turn}/{plan.latency_rounds} · {standing.contender.name_shown}"
+            say(f"{plan.rate:.0f}/s, {what}, {where} · {shown}")
     return results
 
 
@@ -124,7 +125,8 @@ def streams_held(standing: Standing, count: int, plan: Plan, say: Say) -> dict[s
         hold(standing.address, count, tokens=plan.stream_tokens, interval=Engine.interval, ramp=plan.ramp)
     )
     why = "" if held.whole == held.asked else f" ({', '.join(f'{n} {reason}' for reason, n in held.reasons.items())})"
-    say(f"streams · {standing.contender.title} · {held.whole} of {held.asked} whole, {held.open_at_once} at once{why}")
+    found = f"{held.whole} of {held.asked} whole, {held.open_at_once} at once{why}"
+    say(f"streams · {standing.contender.name_shown} · {found}")
     return asdict(held)
 
 

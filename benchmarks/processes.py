@@ -1,4 +1,4 @@
-"""Child processes: started in a session of their own, weighed by session, and all gone at the end, whatever happens."""
+"""Child processes: started in a session of their own, weighed with their families, and all gone at the end."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,6 +28,7 @@ class Weight:
     """One process of a contender: resident and proportional memory in bytes, CPU in seconds since it started."""
 
     pid: int
+    born: int  # clock ticks since boot: with the pid, who it is
     command: str
     rss: int
     pss: int
@@ -54,17 +55,20 @@ class Child:
             raise Unavailable(f"{self.name} ended with {code}: {self.last_words()}")
 
     def stop(self, patience: float = 8.0) -> None:
-        """Ask its session to end; after ``patience`` seconds make it."""
+        """Ask it to end; after ``patience`` seconds end it, and in any case every process it started."""
+        family = {(weight.pid, weight.born) for weight in weigh(self)}
         if self.process.poll() is None:
             self.process.terminate()
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self.process.wait(patience)
         deadline = time.monotonic() + 5.0
-        while (left := weigh(self)) and time.monotonic() < deadline:
-            for weight in left:
+        while left := [one for one in _table().values() if (one.pid, one.born) in family]:
+            for one in left:
                 with contextlib.suppress(ProcessLookupError):
-                    os.kill(weight.pid, signal.SIGKILL)
+                    os.kill(one.pid, signal.SIGKILL)
             self.process.poll()
+            if time.monotonic() > deadline:
+                break
             time.sleep(0.01)
         self.process.wait()
 
@@ -114,35 +118,62 @@ def _die_with_parent() -> None:
 
 
 def weigh(child: Child) -> list[Weight]:
-    """Every process of the child's session (its workers too), the busiest first."""
-    found = [weight for pid in _pids() if (weight := _weigh_one(pid, child.process.pid)) is not None]
+    """The child and every process it started, or they started, the busiest first."""
+    found = [weight for one in _family(child.process.pid) if (weight := _weigh_one(one)) is not None]
     return sorted(found, key=lambda weight: -weight.cpu)
 
 
 def cpu_seconds(child: Child) -> float:
-    """CPU time used so far by the child's session."""
-    return sum(weight.cpu for weight in weigh(child))
+    """CPU time used so far by the child and its family."""
+    return sum(one.cpu for one in _family(child.process.pid))
 
 
-def _pids() -> Iterator[int]:
-    return (int(entry) for entry in os.listdir("/proc") if entry.isdigit())
+@dataclass(frozen=True)
+class _Process:
+    pid: int
+    parent: int
+    born: int
+    cpu: float
+    rss: int
 
 
-def _weigh_one(pid: int, session: int) -> Weight | None:
-    try:
-        text = Path(f"/proc/{pid}/stat").read_text()
+def _family(pid: int) -> list[_Process]:
+    table = _table()
+    family: list[_Process] = []
+    wanted = {pid}
+    while found := [one for one in table.values() if one.pid in wanted or one.parent in wanted]:
+        family += found
+        wanted = {one.pid for one in found}
+        for one in found:
+            del table[one.pid]
+    return family
+
+
+def _table() -> dict[int, _Process]:
+    """Every process that isn't a zombie."""
+    table: dict[int, _Process] = {}
+    for entry in os.listdir("/proc"):
+        if not entry.isdigit():
+            continue
+        try:
+            text = Path(f"/proc/{entry}/stat").read_text()
+        except (FileNotFoundError, ProcessLookupError):  # it ended while we looked
+            continue
         fields = text.rpartition(")")[2].split()  # the name in parentheses may hold anything: split after it
-        if int(fields[3]) != session or fields[0] == "Z":
-            return None
-        command = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
-        pss = 0
-        for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
-            if line.startswith("Pss:"):
-                pss = int(line.split()[1]) * 1024
-    except (FileNotFoundError, ProcessLookupError):  # it ended while we looked
+        if fields[0] != "Z":
+            cpu = (int(fields[11]) + int(fields[12])) / _TICK
+            table[int(entry)] = _Process(int(entry), int(fields[1]), int(fields[19]), cpu, int(fields[21]) * _PAGE)
+    return table
+
+
+def _weigh_one(one: _Process) -> Weight | None:
+    try:
+        command = Path(f"/proc/{one.pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
+        rollup = Path(f"/proc/{one.pid}/smaps_rollup").read_text()
+    except (FileNotFoundError, ProcessLookupError):
         return None
-    cpu = (int(fields[11]) + int(fields[12])) / _TICK
-    return Weight(pid, command, int(fields[21]) * _PAGE, pss, cpu)
+    pss = sum(int(line.split()[1]) * 1024 for line in rollup.splitlines() if line.startswith("Pss:"))
+    return Weight(one.pid, one.born, command, one.rss, pss, one.cpu)
 
 
 def free_port() -> int:

@@ -24,7 +24,7 @@ PROMISES = (
     Promise("requests/s over Envoy's", ("ratios", "riad/envoy", "median"), 1, 2, "×"),
     Promise("requests/s over Portkey's", ("ratios", "riad/portkey", "median"), 8, 20, "×"),
     Promise("requests/s over LiteLLM's", ("ratios", "riad/litellm", "median"), 80, 200, "×"),
-    Promise("token streams held, none lost or reordered", ("riad_streams_whole",), 512, 2000),
+    Promise("token streams held, none lost or reordered", ("riad_streams_held",), 512, 2000),
     Promise(
         "added time to first token, p50", ("contenders", "riad", "first_token", "p50_ms", "median"), 2, 0.7, "ms", False
     ),

@@ -52,7 +52,7 @@ def door(results: dict[str, Any]) -> str:
         sentence(results["machine"]),
         "Median of the rounds (least–most).",
         table(head, rows),
-        *[f"{entry['title'].strip('*')} did not take part: {entry['reason']}." for entry in missing],
+        *[f"{entry['title'].replace('**', '')} did not take part: {entry['reason']}." for entry in missing],
         "",
         table(
             ["Riad's requests/s over", "median", "least–most"], [_ratio(*item) for item in results["ratios"].items()]

@@ -42,3 +42,15 @@ def test_fold_refuses_what_is_no_sample(line: str) -> None:
 
 def test_rows_of_nothing_are_none() -> None:
     assert rows({}, 50.0) == []
+
+
+def test_a_thread_that_waits_for_a_lock_does_not_count() -> None:
+    waiting = (
+        "run (/x/riad/tenants/limits.py:1);PyThread_acquire_lock_timed (/x/libpython3.11.so);0x7f83 (/x/libc.so.6)"
+    )
+    assert fold([f"{waiting} 100", f"{FLOW} 1"]) == {"riad.gateway": {"Python": 1}}
+
+
+def test_whoever_started_the_loop_is_not_who_asked() -> None:
+    stack = "main (/x/src/riad/gateway/worker.py:9);uv_run (/x/core.c:1);epoll_pwait (/usr/lib/libc.so.6)"
+    assert room_of(stack.split(";")) == LOOP
