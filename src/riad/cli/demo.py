@@ -29,8 +29,9 @@ NAME, CIN, PHONE, RIB = "Fatima Zahra Benali", "BK123456", "0612345678", "999780
 PERSONAL = (NAME, CIN, PHONE, RIB)
 QUESTION = (
     f"Salam, smiti {NAME}, CIN dyali {CIN}, tel {PHONE}. Mon RIB est {RIB}. "
-    "Bghit n3ref wach dossier dyali wajed. Répondez-moi en commençant par mon nom."
+    "Bghit n3ref wach dossier dyali wajed, merci de me répondre."
 )
+DESK = "You are a front desk. Copy the client's details into a form with the lines Name, CIN, Phone, RIB."
 
 
 def demo(json: JsonOption = False) -> None:
@@ -169,7 +170,7 @@ class Demo:
         answer = self._ask(EUROPE)
         text = show.answer(answer)
         body = stdlib_json.loads(self._stand_in("europe")["last_body"])
-        received = body["messages"][0]["content"]
+        received = body["messages"][1]["content"]
         show.fact(_("crossed"), received)
         self._must(answer.facts["crossing"] == "pseudonymised", _("it crossed the border pseudonymised"))
         raw = stdlib_json.dumps(body, ensure_ascii=False)
@@ -230,7 +231,8 @@ class Demo:
         self._must(not _verify(verifier, tampered, vkey), _("a copy with one letter changed is rejected"))
 
     def _ask(self, model: str) -> Answer:
-        body = {"model": model, "messages": [{"role": "user", "content": QUESTION}], "temperature": 0, "max_tokens": 64}
+        messages = [{"role": "system", "content": DESK}, {"role": "user", "content": QUESTION}]
+        body = {"model": model, "messages": messages, "temperature": 0, "max_tokens": 60}
         return Answer(self._stage.url, self._stage.key, body)
 
     def _stand_in(self, name: str) -> dict[str, Any]:

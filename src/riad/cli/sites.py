@@ -92,7 +92,7 @@ async def _check_engine(site: Site, model: Model) -> dict[str, Any]:
     from riad.sites.catalogue import Berth
     from riad.sites.client import Pool
 
-    berth = Berth(site=site, model=model, url=site.url, key=site.api_key(), crosses=False)
+    berth = Berth.of(site, model, home="")
     try:
         async with asyncio.timeout(15), Pool(site.url, site=site.name, connect_timeout=site.connect_timeout) as pool:
             response = await pool.request(b"GET", b"/models", berth.headers())

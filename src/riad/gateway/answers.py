@@ -6,6 +6,7 @@ usage that the caller did not ask for; ``[DONE]`` is passed on, never invented.
 
 from __future__ import annotations
 
+import contextlib
 from secrets import token_hex
 from typing import Any
 
@@ -14,6 +15,7 @@ import msgspec
 from riad.errors import BadRequest, EngineFailed, LimitReached, RiadError
 from riad.gateway.calls import Call, Endpoint, encode
 from riad.gateway.wire import error_body
+from riad.ledger.entry import Count
 from riad.privacy import Restorer, restore
 from riad.sites.sse import Events, event
 from riad.texts import N_
@@ -23,15 +25,15 @@ TEXT_FIELDS = ("content", "reasoning_content", "refusal", "text")
 
 
 class Usage(msgspec.Struct):
-    prompt_tokens: int = 0
-    completion_tokens: int | None = None
+    prompt_tokens: Count | None = None
+    completion_tokens: Count | None = None
 
 
 class _Whole(msgspec.Struct):
     """The members of an answer that must be there for it to be one."""
 
     id: str | None = None
-    usage: Usage | None = None
+    usage: Any = None
     choices: list[msgspec.Raw] | None = None
     data: list[msgspec.Raw] | None = None
 
@@ -48,21 +50,44 @@ def _bad_answer() -> EngineFailed:
     )
 
 
+def _read(data: bytes) -> dict[str, Any]:
+    """A JSON object. Raises ``EngineFailed`` for anything else."""
+    try:
+        body = _decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise _bad_answer() from None
+    if type(body) is not dict:
+        raise _bad_answer()
+    return body
+
+
+def _index(holder: dict[str, Any]) -> int | None:
+    value = holder.get("index", 0)
+    if value is not None and type(value) is not int:
+        raise _bad_answer()
+    return value
+
+
 class _Answer:
     """What both kinds of answer know: the originals of the placeholders, and the tokens used."""
 
     def __init__(self, mapping: dict[str, str]) -> None:
         self.mapping = mapping
         self.usage: Usage | None = None
-        self.events = 0  # events with content seen in a stream: the count of tokens when the engine gives none
+        self.events = 0  # of a stream those with content, of a whole answer a fourth of its bytes: its tokens, about
 
     def tokens(self, call: Call) -> tuple[int, int] | None:
         """Prompt and completion tokens: the engine's own count, else an estimate from what passed by."""
         if self.usage is not None:
-            return self.usage.prompt_tokens, self.usage.completion_tokens or 0
+            return self.usage.prompt_tokens or 0, self.usage.completion_tokens or 0
         if self.events:
             return max(1, len(call.raw) // 4), self.events
         return None
+
+    def count(self, usage: Any) -> None:
+        """Take the engine's own count. One that miscounts has answered all the same: then it is estimated."""
+        with contextlib.suppress(msgspec.ValidationError):
+            self.usage = msgspec.convert(usage, Usage, strict=False)
 
 
 class WholeAnswer(_Answer):
@@ -76,9 +101,13 @@ class WholeAnswer(_Answer):
             raise _bad_answer() from None
         if (whole.data if endpoint.kind == "embedding" else whole.choices) is None:
             raise _bad_answer()
-        self.usage = whole.usage or Usage()
+        self.events = 1 if endpoint.kind == "embedding" else max(1, len(raw) // 4)
+        self.count(whole.usage)
         if self.mapping and endpoint.kind != "embedding":
-            return encode(_restored(_decode(raw), self.mapping))
+            try:
+                return encode(_restored(_read(raw), self.mapping))
+            except RecursionError:
+                raise _bad_answer() from None
         if whole.id is None:  # Mistral's SDK insists on one; some engines give none with embeddings
             return b'{"id":"riad-%b",' % token_hex(12).encode() + raw.lstrip()[1:]
         return raw
@@ -139,26 +168,22 @@ class StreamAnswer(_Answer):
 
     def _one(self, data: bytes) -> bytes:
         """One event. The usage event has an empty list of choices; an event without choices is passed on."""
-        has_usage = b'"usage"' in data
-        if not has_usage and not self.mapping:
+        if not self.mapping and b'"usage"' not in data and b'"error"' not in data:
             if not data.startswith(b"{"):
                 raise _bad_answer()
-            if b'"error"' in data:
-                self._raise_if_error(data)
             self.events += 1
             return data
-        try:
-            body = _decode(data)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            raise _bad_answer() from None
-        if type(body) is not dict:
-            raise _bad_answer()
-        if "error" in body:
-            self._raise_if_error(data)
+        body = _read(data)
+        if body.get("error"):
+            raise EngineFailed(
+                N_("The engine reported an error in the middle of its answer."),
+                remedy=N_("Send the request again."),
+                code="engine_interrupted",
+            )
         choices = body.get("choices")
         usage = body.get("usage")
         if type(usage) is dict:
-            self.usage = msgspec.convert(usage, Usage, strict=False)
+            self.count(usage)
             if not choices and not self._wants_usage:
                 return b""
         if choices:
@@ -170,19 +195,10 @@ class StreamAnswer(_Answer):
                 self._restore_choice(choice)
         return encode(body)
 
-    def _raise_if_error(self, data: bytes) -> None:
-        body = _decode(data)
-        if type(body) is dict and body.get("error"):
-            raise EngineFailed(
-                N_("The engine reported an error in the middle of its answer."),
-                remedy=N_("Send the request again."),
-                code="engine_interrupted",
-            )
-
     def _restore_choice(self, choice: Any) -> None:
         if type(choice) is not dict:
             raise _bad_answer()
-        index = choice.get("index", 0)
+        index = _index(choice)
         ending = choice.get("finish_reason") is not None
         delta = choice.get("delta")
         holder = delta if type(delta) is dict else choice
@@ -195,7 +211,7 @@ class StreamAnswer(_Answer):
             for call in calls:
                 function = call.get("function") if type(call) is dict else None
                 if type(function) is dict and type(function.get("arguments")) is str:
-                    key = (index, "tool", call.get("index", 0))
+                    key = (index, "tool", _index(call))
                     function["arguments"] = self._feed(key, function["arguments"], ending, escape_json=True)
         if ending:
             held = self._held_tools(index)
@@ -225,10 +241,12 @@ class StreamAnswer(_Answer):
         choices: list[dict[str, Any]] = []
         for (index, field, *rest), restorer in self._restorers.items():
             if held := restorer.flush():
-                delta: dict[str, Any] = {field: held}
+                said: dict[str, Any] = {field: held}
                 if field == "tool":
-                    delta = {"tool_calls": [{"index": rest[0], "function": {"arguments": held}}]}
-                choices.append({"index": index, "delta": delta, "finish_reason": None})
+                    said = {"tool_calls": [{"index": rest[0], "function": {"arguments": held}}]}
+                if field != "text":  # a completion's; all else stands in a delta
+                    said = {"delta": said}
+                choices.append({"index": index, **said, "finish_reason": None})
         self._restorers.clear()
         return event(encode({"object": "chat.completion.chunk", "choices": choices})) if choices else b""
 

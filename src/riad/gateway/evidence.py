@@ -72,7 +72,7 @@ class Evidence:
         return encode(
             Decision(
                 action="infer",
-                articles=decision.articles,
+                articles=route.articles,
                 attempt=self._attempt,
                 crossing=crossing,
                 endpoint=self._call.endpoint.name,
@@ -82,11 +82,11 @@ class Evidence:
                 model=need.model,
                 obligations=decision.obligations,
                 outcome=outcome,
-                packs=dict(decision.packs),
+                packs=route.packs,
                 persons=need.persons,
                 project=key.project,
                 purpose=need.request_purpose,
-                rules=tuple(rule.id for rule in decision.rules),
+                rules=route.rules,
                 site=route.berth.site.name,
                 site_facts=_facts(route.berth.site),
                 state=need.state,

@@ -170,25 +170,27 @@ def _attempt(
     call: Call, found: Inspection, route: Route, planner: Planner, evidence: Evidence
 ) -> Generator[Effect, Any, RiadError | None]:
     """Try one route. Returns None when the reply was sent, or the failure that lets another route be tried."""
-    # 5. Record the decision. Crossing: on disk before the first byte leaves.
+    # 5. Record the decision
     ticket = yield Record(evidence.decision(route))
-    if route.crossing != "none":
-        yield Durable(ticket)
-
-    # 6. Transform, then decide again with the facts as they now are.
-    sent = outgoing(call, found, route)
-    if route.crossing == "pseudonymised":
-        again = planner.redecide(route, pseudonymised=sent.masked_everything)
-        if again.outcome != "allow":
-            yield from _refuse(evidence, route, _mask_incomplete())
-
-    # 7. Call
-    answer: WholeAnswer | StreamAnswer
-    answer = StreamAnswer(sent.mapping, call.wants_usage) if call.stream else WholeAnswer(sent.mapping)
+    answer = StreamAnswer({}, call.wants_usage) if call.stream else WholeAnswer({})
     status, http, began = "ok", 0, False
     index: int | None = None
     failure: RiadError | None = None
+    again = route.decision
     try:
+        # Crossing: on disk before the first byte leaves.
+        if route.crossing != "none":
+            index = yield Durable(ticket)
+
+        # 6. Transform, then decide again with the facts as they now are.
+        sent = outgoing(call, found, route)
+        answer.mapping = sent.mapping
+        if route.crossing == "pseudonymised":
+            again = planner.redecide(route, pseudonymised=sent.masked_everything)
+            if again.outcome != "allow":
+                raise _mask_incomplete()
+
+        # 7. Call
         http, headers = yield Dispatch(route, call.endpoint.engine_path, sent.body)
         if http != 200:
             raise engine_error(http, headers, (yield ReadAll()), answer)
@@ -199,7 +201,8 @@ def _attempt(
                 code="engine_bad_response",
             )
         # National: on disk before the first byte of the answer.
-        index = yield Durable(ticket)
+        if index is None:
+            index = yield Durable(ticket)
 
         # 8. Restore
         if isinstance(answer, WholeAnswer):
@@ -228,7 +231,10 @@ def _attempt(
 
     # 10. Record the outcome
     if index is None:
-        index = yield Durable(ticket)
+        try:
+            index = yield Durable(ticket)
+        except ClientGone:
+            index, failure = (yield Durable(ticket)), None  # nobody is left to hear of it, or to try again for
     yield Conclude(evidence.outcome(route, index, status, http, tokens))
     if failure is None:
         return None
@@ -237,6 +243,8 @@ def _attempt(
         return None
     if isinstance(failure, EngineFailed | EngineTimeout | Unavailable):
         return failure
+    if again.outcome != "allow":
+        yield from _refuse(evidence, msgspec.structs.replace(route, decision=again), failure)
     failure.detail["receipt"] = evidence.receipt(index)
     raise failure
 

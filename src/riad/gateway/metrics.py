@@ -31,6 +31,7 @@ class Metrics:
     def __init__(self) -> None:
         self._requests: dict[tuple[str, str, str, str], Counter] = {}
         self._seconds: dict[str, Histogram] = {}
+        self._tokens: dict[str, tuple[Counter, Counter]] = {}
 
     def request(self, endpoint: str, site: str, crossing: str, status: str, seconds: float) -> None:
         key = (endpoint, site, crossing, status)
@@ -44,8 +45,12 @@ class Metrics:
         histogram.observe(seconds)
 
     def tokens(self, berth: Berth, prompt: int, completion: int) -> None:
-        _TOKENS.labels(berth.site.name, berth.model.name, "prompt").inc(prompt)
-        _TOKENS.labels(berth.site.name, berth.model.name, "completion").inc(completion)
+        pair = self._tokens.get(berth.name)
+        if pair is None:
+            labels = (berth.site.name, berth.model.name)
+            pair = self._tokens[berth.name] = (_TOKENS.labels(*labels, "prompt"), _TOKENS.labels(*labels, "completion"))
+        pair[0].inc(prompt)
+        pair[1].inc(completion)
 
     def text(self) -> bytes:
         """The exposition text, of all workers together."""

@@ -49,6 +49,9 @@ class Route(msgspec.Struct, frozen=True, eq=False):
     crossing: Crossing
     decision: Decision
     case: Case
+    rules: tuple[str, ...]  # the decision's, as the ledger names them
+    articles: tuple[str, ...]
+    packs: dict[str, str]
 
 
 class Planned(msgspec.Struct, frozen=True, eq=False):
@@ -157,7 +160,9 @@ class Planner:
                 categories=need.categories,
                 site=self._facts[berth.site.name],
             )
-            routes.append(Route(berth, crossing, self._law.decide(case), case))
+            decision = self._law.decide(case)
+            rules = tuple(rule.id for rule in decision.rules)
+            routes.append(Route(berth, crossing, decision, case, rules, decision.articles, dict(decision.packs)))
         return routes
 
     def _ceiling(self, need: Need) -> Forbidden | None:

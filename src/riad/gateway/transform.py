@@ -40,19 +40,20 @@ def outgoing(call: Call, found: Inspection, route: Route) -> Outgoing:
         body.pop(field, None)
     if route.crossing == "clear":
         return Outgoing(_encode(body), {}, False)
-    return _mask(call, body, found)
+    return _mask(body, found)
 
 
-def _mask(call: Call, body: Body, found: Inspection) -> Outgoing:
+def _mask(body: Body, found: Inspection) -> Outgoing:
     masker = Masker()
-    kept: Body = {field: body.pop(field) for field in ("model", "stream_options") if field in body}
-    # The fields taken out above held texts too: what is left is scanned again, with its own findings.
+    served_as = body.pop("model")
+    # The fields taken out held texts too: what is left is scanned again, with its own findings.
     remaining = texts(body)
     findings = found.findings if remaining == found.texts else scan_many(remaining)
-    masked = [masker.mask(text, group) if group else text for text, group in zip(remaining, findings, strict=True)]
+    # Texts without findings too: one that looks like a placeholder must not come back as somebody's name.
+    masked = [masker.mask(text, group) for text, group in zip(remaining, findings, strict=True)]
     body = replace(body, iter(masked))
     clean = not any(scan_many(texts(body)))
-    return Outgoing(_encode({**body, **kept}), masker.mapping, clean)
+    return Outgoing(_encode({"model": served_as, **body}), masker.mapping, clean)
 
 
 def _encode(body: Body) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from typing import Self
 
 import msgspec
 
@@ -22,22 +23,30 @@ class Engine(msgspec.Struct, frozen=True):
 class Berth(msgspec.Struct, frozen=True, eq=False):
     """One model at one site: where a request can be sent.
 
-    ``name`` is ``site/model`` and unique; ``crosses`` is true when the site lies outside the home country.
+    ``name`` is ``site/model`` and unique; ``served_as`` the engine's own name for the model; ``crosses`` is true when
+    the site lies outside the home country.
     """
 
+    name: str
+    served_as: str
     site: Site
     model: Model
     url: str
     key: str | None
     crosses: bool
 
-    @property
-    def name(self) -> str:
-        return f"{self.site.name}/{self.model.name}"
-
-    @property
-    def served_as(self) -> str:
-        return self.model.served_as or self.model.name
+    @classmethod
+    def of(cls, site: Site, model: Model, home: str, engine: Engine | None = None) -> Self:
+        """The berth of a model at a site, at the engine that was started for it or at the site's own."""
+        return cls(
+            name=f"{site.name}/{model.name}",
+            served_as=model.served_as or model.name,
+            site=site,
+            model=model,
+            url=(engine.url if engine else site.url).rstrip("/"),
+            key=engine.key if engine else site.api_key(),
+            crosses=site.country != home,
+        )
 
     def headers(self) -> bytes:
         """The header lines that go with every request to this berth, ready to send."""
@@ -59,15 +68,7 @@ class Catalogue:
         for site in settings.sites:
             for model in site.catalogue():
                 engine = engines.get(f"{site.name}/{model.name}")
-                self.berths.append(
-                    Berth(
-                        site=site,
-                        model=model,
-                        url=(engine.url if engine else site.url).rstrip("/"),
-                        key=engine.key if engine else site.api_key(),
-                        crosses=site.country != self.home,
-                    )
-                )
+                self.berths.append(Berth.of(site, model, self.home, engine))
         self._by_model: dict[str, list[Berth]] = {}
         for berth in self.berths:
             self._by_model.setdefault(berth.model.name, []).append(berth)
