@@ -352,6 +352,16 @@ def test_the_write_ahead_log_is_moved_and_begun_again(tmp_path: Path) -> None:
     assert audit(tmp_path)[:300] == entries * 3
 
 
+def test_a_closed_log_stays_closed(tmp_path: Path) -> None:
+    log = Log.open(tmp_path, ORIGIN)
+    log.close()
+    log.close()
+    other = Log.open(tmp_path, ORIGIN)
+    with pytest.raises(LedgerUnavailable, match="closed"):
+        log.append([b"x"])
+    other.close()
+
+
 def test_reading_where_there_is_nothing(tmp_path: Path) -> None:
     reader = Reader(tmp_path)
     for read in (reader.size, reader.checkpoint, reader.vkey, lambda: reader.receipt(0)):

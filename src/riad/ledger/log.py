@@ -150,6 +150,8 @@ class Log:
 
     def _load(self) -> State:
         """Open the database if it is not, verify it, and bring the anchor up to it."""
+        if self._lock < 0:
+            raise LedgerUnavailable(N_("The ledger is closed."))
         try:
             if self._db is None:
                 self._db = _connect(self._files.database)

@@ -103,7 +103,8 @@ class Owner:
         self._batches: SimpleQueue[Batch | None] = SimpleQueue()
         self._loop = asyncio.get_running_loop()
         self._finished = asyncio.Event()
-        self._thread = Thread(target=self._commit_all, name="commit")
+        # A daemon: were the loop to fail, the process must end, and ending in a commit is a crash like any other.
+        self._thread = Thread(target=self._commit_all, name="commit", daemon=True)
         self._thread.start()
 
     def take(self, session: Session, token: int, entries: list[bytes], size: int) -> None:
