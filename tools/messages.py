@@ -6,6 +6,7 @@ catalogue older than its text.
 
 from __future__ import annotations
 
+import datetime
 import io
 import re
 import sys
@@ -20,6 +21,7 @@ ROOT = Path(__file__).resolve().parent.parent
 SOURCE = ROOT / "src" / "riad"
 LOCALE = SOURCE / "locale"
 KEYWORDS: dict[str, None] = {"_": None, "N_": None}
+EPOCH = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
 PLACEHOLDER = re.compile(r"\{(\w+)\}")
 
 
@@ -43,7 +45,7 @@ def compiled(catalog: Catalog) -> bytes:
 
 def load(language: str) -> Catalog:
     if not path(language).exists():
-        return Catalog(locale=language, charset="utf-8")
+        return Catalog(locale=language, charset="utf-8", project="Riad", version="0", fuzzy=False)
     with path(language).open("rb") as file:
         return read_po(file, locale=language)
 
@@ -70,6 +72,9 @@ def update(language: str, wanted: Catalog) -> None:
     have = load(language)
     have.update(wanted, no_fuzzy_matching=True)
     have.obsolete.clear()
+    have.header_comment = "# Riad: sentences for people. Refreshed by: make messages"
+    have.creation_date = have.revision_date = EPOCH  # a date would change the file without changing a word
+    have.msgid_bugs_address = have.last_translator = have.language_team = "Riad"
     path(language).parent.mkdir(parents=True, exist_ok=True)
     for message in have:
         message.locations = []  # line numbers would change with every edit
