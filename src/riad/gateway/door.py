@@ -6,7 +6,9 @@ import datetime
 import logging
 import os
 import time
+import traceback
 from collections.abc import MutableMapping
+from pathlib import Path
 from typing import Any
 
 from riad.errors import BadRequest, RiadError, TooLarge
@@ -55,10 +57,9 @@ class Door:
         except RiadError as error:
             status = str(error.status)
             await _reply(error, request.id, language, driver, send)
-        except Exception:
-            # A fault of ours. Its traceback shows code, never content: values are not part of a traceback.
+        except Exception as fault:
             status = "500"
-            log.exception("request %s failed", request.id)
+            log.error("request %s failed: %s at %s", request.id, type(fault).__name__, _places(fault))
             await _reply(_our_fault(), request.id, language, driver, send)
         route = driver.route
         self._house.metrics.request(
@@ -165,6 +166,12 @@ async def _reply(error: RiadError, request_id: str, language: str, driver: Drive
         headers.append((b"connection", b"close"))  # the rest of the body will not be read
     await send({"type": "http.response.start", "status": error.status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
+
+
+def _places(fault: Exception) -> str:
+    """Where a fault of ours happened. Its message is left out: it may quote what was sent."""
+    frames = traceback.extract_tb(fault.__traceback__)
+    return " < ".join(f"{Path(frame.filename).name}:{frame.lineno}" for frame in reversed(frames[-6:]))
 
 
 def _our_fault() -> RiadError:

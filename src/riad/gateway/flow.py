@@ -20,6 +20,7 @@ from riad.gateway.evidence import Evidence
 from riad.gateway.inspection import NOTHING_DECLARED, Inspection, declared, inspect
 from riad.gateway.plan import Planner, Route
 from riad.gateway.transform import outgoing
+from riad.law import Decision
 from riad.tenants.keys import Key
 from riad.texts import N_
 
@@ -188,7 +189,7 @@ def _attempt(
         if route.crossing == "pseudonymised":
             again = planner.redecide(route, pseudonymised=sent.masked_everything)
             if again.outcome != "allow":
-                raise _mask_incomplete()
+                raise _mask_incomplete(again)
 
         # 7. Call
         http, headers = yield Dispatch(route, call.endpoint.engine_path, sent.body)
@@ -249,12 +250,12 @@ def _attempt(
     raise failure
 
 
-def _mask_incomplete() -> Unlawful:
+def _mask_incomplete(again: Decision) -> Unlawful:
     return Unlawful(
         N_("Personal data remained after masking, so nothing was sent."),
         remedy=N_("Remove it from the request, or choose a model that a national site serves."),
         code="mask_incomplete",
-        detail={"decision": "deny"},
+        detail={"decision": again.outcome},
     )
 
 

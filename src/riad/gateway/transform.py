@@ -27,33 +27,23 @@ def outgoing(call: Call, found: Inspection, route: Route) -> Outgoing:
     At home, a body that needs no change leaves as it came. What crosses is always encoded again from what was
     inspected, so that no second reading of the same bytes (a repeated key) can differ from the one inspected.
     """
-    body = call.body
+    body, clean = call.body, False
+    mapping: dict[str, str] = {}
     served_as = route.berth.served_as
     if route.crossing == "none" and not call.stream and served_as == call.model:
-        return Outgoing(call.raw, {}, False)
+        return Outgoing(call.raw, mapping, clean)
+    if route.crossing == "pseudonymised":
+        masker = Masker()
+        pairs = zip(found.texts, found.findings, strict=True)
+        body = replace(body, iter([masker.mask(text, group) if group else text for text, group in pairs]))
+        mapping, clean = masker.mapping, not any(scan_many(texts(body)))
     body = {**body, "model": served_as}
+    if route.crossing != "none":
+        for field in IDENTIFYING_FIELDS:
+            body.pop(field, None)
     if call.stream:
         body["stream_options"] = {**(body.get("stream_options") or {}), "include_usage": True}
-    if route.crossing == "none":
-        return Outgoing(_encode(body), {}, False)
-    for field in IDENTIFYING_FIELDS:
-        body.pop(field, None)
-    if route.crossing == "clear":
-        return Outgoing(_encode(body), {}, False)
-    return _mask(body, found)
-
-
-def _mask(body: Body, found: Inspection) -> Outgoing:
-    masker = Masker()
-    served_as = body.pop("model")
-    # The fields taken out held texts too: what is left is scanned again, with its own findings.
-    remaining = texts(body)
-    findings = found.findings if remaining == found.texts else scan_many(remaining)
-    # Texts without findings too: one that looks like a placeholder must not come back as somebody's name.
-    masked = [masker.mask(text, group) for text, group in zip(remaining, findings, strict=True)]
-    body = replace(body, iter(masked))
-    clean = not any(scan_many(texts(body)))
-    return Outgoing(_encode({"model": served_as, **body}), masker.mapping, clean)
+    return Outgoing(_encode(body), mapping, clean)
 
 
 def _encode(body: Body) -> bytes:

@@ -49,7 +49,7 @@ async def serve(settings: Settings, listener: socket.socket) -> None:
         server_header=False,
         proxy_headers=False,
         timeout_graceful_shutdown=GRACE,
-        h11_max_incomplete_event_size=None,
+        timeout_keep_alive=65,  # longer than the minute most clients and proxies keep an idle connection
     )
     server = _Server(config)
     asyncio.get_running_loop().add_reader(0, _parent_gone, server)
