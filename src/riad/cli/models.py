@@ -15,6 +15,7 @@ from riad.cli.up import ConfigOption, DataDirOption
 from riad.texts import _
 
 if TYPE_CHECKING:
+    from riad.models.catalogue import Entry
     from riad.models.weights import Progress
 
 app = typer.Typer(name="models", help=_("The models this machine can run."), no_args_is_help=True)
@@ -81,12 +82,17 @@ def pull(
     from riad.models.pull import pull as fetch
 
     directory = settings.load(config, data_dir=data_dir).data_dir
-    if source is None:
-        origin = _origin(catalogue.entry(name))
+    if source is not None:
+        with _progress(name, quiet=json) as progress:
+            path = bring(source, name, directory, progress)
+    else:
+        entry = catalogue.entry(name)
         if not json:
-            console.print(_("Fetching {name} from {origin}", name=name, origin=origin), style="dim", markup=False)
-    with _progress(name, quiet=json) as progress:
-        path = fetch(name, directory, progress) if source is None else bring(source, name, directory, progress)
+            console.print(
+                _("Fetching {name} from {origin}", name=name, origin=_origin(entry)), style="dim", markup=False
+            )
+        with _progress(name, quiet=json) as progress:
+            path = fetch(entry, directory, progress)
     if json:
         document({"name": name, "path": str(path), "size": path.stat().st_size})
         return
@@ -133,10 +139,10 @@ def _text(value: object) -> str:
     return "" if value is None else str(value)
 
 
-def _origin(entry: Any) -> str:
+def _origin(entry: Entry) -> str:
     if entry.package is not None:
         return _("the package {name} {version}", name=entry.package.name, version=entry.package.version)
-    return _("the Hugging Face repository {name}", name=entry.hub.repository)
+    return _("the Hugging Face repository {name}", name=entry.hub.repository if entry.hub else "")
 
 
 @contextlib.contextmanager

