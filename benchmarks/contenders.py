@@ -46,6 +46,9 @@ class Contender(ABC):
     def prepare(self) -> str:
         """Install what is missing and return the version. Raises ``Unavailable``."""
 
+    def furnish(self, folder: Path, engine_port: int) -> None:  # noqa: B027 - most need nothing
+        """What its owner does once, before it ever starts. Raises ``Unavailable``."""
+
     @abstractmethod
     def start(self, children: Children, folder: Path, engine_port: int) -> tuple[Child, Address]:
         """Start it in front of the engine. Raises ``Unavailable``."""
@@ -254,26 +257,25 @@ class Riad(Contender):
             raise Unavailable("the command riad is not installed beside this Python")
         return riad.__version__
 
-    def start(self, children: Children, folder: Path, engine_port: int) -> tuple[Child, Address]:
-        data, config, port = folder / "riad", folder / "riad.toml", free_port()
-        config.write_text(_riad_toml(engine_port))
-        key = self._key(data, config)
-        command = [self.program, "up", "--port", str(port), "--workers", "1"]
-        child = children.start(self.name, [*command, "--data-dir", str(data), "--config", str(config)])
-        return child, Address(port, headers={"authorization": f"Bearer {key}"})
-
-    def _key(self, data: Path, config: Path) -> str:
+    def furnish(self, folder: Path, engine_port: int) -> None:
+        (folder / "riad.toml").write_text(_riad_toml(engine_port))
+        self.where = ["--data-dir", str(folder / "riad"), "--config", str(folder / "riad.toml")]
         command = [self.program, "keys", "create", "--tenant", "bench", "--project", "bench", "--purpose", "benchmark"]
         # Limits nobody reaches, so that they are kept: a key without limits would skip that work.
         command += ["--requests-per-minute", "1000000000", "--tokens-per-day", "1000000000000"]
         command += ["--legal-basis", "public_mission", "--max-persons", "personal"]
-        command += ["--json", "--data-dir", str(data), "--config", str(config)]
-        answer = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        answer = subprocess.run(
+            [*command, "--json", *self.where], capture_output=True, text=True, timeout=60, check=False
+        )
         if answer.returncode != 0:
             words = (answer.stderr or answer.stdout).strip().splitlines() or ["no word why"]
             raise Unavailable(f"no key could be made: {words[-1][:200]}")
-        key: str = json.loads(answer.stdout)["key"]
-        return key
+        self.key: str = json.loads(answer.stdout)["key"]
+
+    def start(self, children: Children, folder: Path, engine_port: int) -> tuple[Child, Address]:
+        port = free_port()
+        child = children.start(self.name, [self.program, "up", "--port", str(port), "--workers", "1", *self.where])
+        return child, Address(port, headers={"authorization": f"Bearer {self.key}"})
 
 
 def _riad_toml(engine_port: int) -> str:

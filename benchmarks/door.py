@@ -67,17 +67,17 @@ class Door:
         self.rows[engine.name] = self._blank(engine, self.engine.version)
         for kind in self.chosen:
             contender = kind()
-            say(f"{contender.title.strip('*')}: installing if need be, and starting {self.plan.starts}×")
+            say(f"{contender.name_shown}: installing if need be, and starting {self.plan.starts}×")
             try:
                 standing = raise_up(contender, self.children, port, expected, self.plan.starts)
             except Unavailable as reason:
                 self.rows[contender.name] = self._blank(contender, "", str(reason))
-                say(f"{contender.title.strip('*')} does not take part: {reason}")
+                say(f"{contender.name_shown} does not take part: {reason}")
                 continue
             self.standings.append(standing)
             row = self.rows[contender.name] = self._blank(contender, standing.version)
             row |= {"start_s": spread(standing.starts), "idle_mb": total_rss(standing.idle)}
-            say(f"{contender.title.strip('*')}: first answer after {min(standing.starts):.2f} s")
+            say(f"{contender.name_shown}: first answer after {min(standing.starts):.2f} s")
 
     def _blank(self, contender: Contender, version: str, reason: str = "") -> dict[str, Any]:
         return {
@@ -108,6 +108,9 @@ class Door:
             for key in ("requests_per_s", "p50_ms", "p99_ms", "cpu_us"):
                 self.rows[name][key] = spread(measured[key] for measured in rounds)
             self.rows[name]["failed"] = sum(measured["failed"] for measured in rounds)
+        for entry in entries:
+            if entry.name == "riad":
+                self.rows["riad"]["evidence"] = phases.evidence(entry, self.plan, self.folder, say)
 
     def _at_rate(self, key: str, *, streams: bool) -> None:
         able: list[Standing] = []
@@ -198,6 +201,11 @@ def _notes(results: dict[str, Any]) -> list[str]:
         notes.append(
             f"Riad with {int(count):,} streams: {held['whole']:,} whole, {held['open_at_once']:,} open at once, "
             f"last token late by {held['late_p99_s'] * 1000:.0f} ms (p99)."
+        )
+    if evidence := results["contenders"].get("riad", {}).get("evidence"):
+        notes.append(
+            f"Evidence, checked in the run: {evidence['requests']:,} requests answered, {evidence['entries']:,} entries"
+            " added to the ledger (a decision and an outcome each)."
         )
     if worker := results["riad_worker_idle_mb"]:
         notes.append(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ from benchmarks.contenders import Address, Engine
 from benchmarks.openloop import Exchange, Load
 from benchmarks.processes import cpu_seconds
 from benchmarks.spread import quantile
-from benchmarks.standing import Standing
+from benchmarks.standing import Standing, ledger_size
 from benchmarks.streams import hold
 
 Say = Callable[[str], None]
@@ -80,7 +81,18 @@ def _drive(entry: Entry, plan: Plan, folder: Path, seconds: float) -> dict[str, 
         "p99_ms": done.p99_ms,
         "cpu_us": used / max(done.requests, 1) * 1e6,
         "failed": done.failed + done.refused,
+        "requests": done.requests,
     }
+
+
+def evidence(entry: Entry, plan: Plan, folder: Path, say: Say) -> dict[str, int]:
+    """Whether what is measured is also recorded: requests answered in a short round, and entries the ledger grew by."""
+    before = ledger_size(entry.standing)
+    answered = int(_drive(entry, plan, folder, 2.0)["requests"])
+    time.sleep(1.0)  # outcomes follow the answers
+    entries = ledger_size(entry.standing) - before
+    say(f"evidence · {answered:,} requests answered, {entries:,} ledger entries")
+    return {"requests": answered, "entries": entries}
 
 
 def at_rate(

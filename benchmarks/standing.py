@@ -12,6 +12,7 @@ import uvloop
 
 from benchmarks import bodies
 from benchmarks.contenders import Address, Contender, Riad
+from benchmarks.environments import ROOT
 from benchmarks.processes import Child, Children, Unavailable, Weight, wait_for, weigh
 from benchmarks.streams import hold
 
@@ -36,6 +37,7 @@ def raise_up(contender: Contender, children: Children, engine_port: int, expecte
     Raises ``Unavailable``.
     """
     version = contender.prepare()
+    contender.furnish(children.folder, engine_port)
     starts: list[float] = []
     for turn in range(times):
         began = time.perf_counter()
@@ -86,6 +88,16 @@ def _answer(address: Address) -> tuple[str, dict[str, str]]:
         connection.close()
 
 
+def ledger_size(standing: Standing) -> int:
+    """How many entries Riad's ledger holds, by its signed checkpoint (second line of a C2SP checkpoint)."""
+    connection = http.client.HTTPConnection("127.0.0.1", standing.address.port, timeout=10)
+    try:
+        connection.request("GET", "/ledger/checkpoint", headers=standing.address.headers)
+        return int(connection.getresponse().read().split(b"\n")[1])
+    finally:
+        connection.close()
+
+
 def total_rss(weights: list[Weight]) -> float:
     """Resident memory of all processes together, in MB (2**20)."""
     return sum(weight.rss for weight in weights) / 2**20
@@ -95,7 +107,7 @@ def described(weights: list[Weight], folder: Path) -> list[dict[str, object]]:
     """The processes for the results file, without this machine's paths."""
     return [
         {
-            "command": weight.command.replace(str(folder), "…")[:80],
+            "command": weight.command.replace(str(folder), "…").replace(str(ROOT), "…")[:80],
             "rss_mb": round(weight.rss / 2**20, 1),
             "pss_mb": round(weight.pss / 2**20, 1),
             "cpu_s": round(weight.cpu, 2),
