@@ -23,9 +23,12 @@ Start = Callable[..., OwnerProcess]
 Run = Callable[[Awaitable[None]], None]
 
 
-@pytest.fixture(params=["asyncio", "uvloop"])
+both_loops = pytest.mark.parametrize("run", ["asyncio", "uvloop"], indirect=True)
+
+
+@pytest.fixture
 def run(request: pytest.FixtureRequest) -> Run:
-    """Runs a coroutine in either loop and fails if the loop had to report anything."""
+    """Runs a coroutine, in uvloop as a worker does or in asyncio's loop; fails if the loop had to report anything."""
 
     def runner(work: Awaitable[None]) -> None:
         reported: list[dict[str, Any]] = []
@@ -36,12 +39,13 @@ def run(request: pytest.FixtureRequest) -> Run:
             gc.collect()
             await asyncio.sleep(0)
 
-        (uvloop if request.param == "uvloop" else asyncio).run(watched())
+        (asyncio if getattr(request, "param", "") == "asyncio" else uvloop).run(watched())
         assert reported == []
 
     return runner
 
 
+@both_loops
 def test_without_an_owner_it_raises_and_waits_for_one(start_owner: Start, tmp_path: Path, run: Run) -> None:
     async def use() -> None:
         client = await LedgerClient.connect(Files(tmp_path / "data").socket)
@@ -61,6 +65,7 @@ def test_without_an_owner_it_raises_and_waits_for_one(start_owner: Start, tmp_pa
     run(use())
 
 
+@both_loops
 def test_one_turn_of_the_loop_is_one_frame(tmp_path: Path, run: Run) -> None:
     """Seen from the other end: what an owner receives, and that one answer resolves them all."""
 
@@ -105,6 +110,7 @@ async def receive(peer: socket.socket, count: int) -> list[tuple[int, bytes]]:
     return frames
 
 
+@both_loops
 def test_a_lost_connection_fails_what_waits_and_comes_back(start_owner: Start, run: Run) -> None:
     async def use() -> None:
         owner = await asyncio.to_thread(start_owner)

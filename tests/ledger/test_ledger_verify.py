@@ -194,7 +194,16 @@ def test_as_a_stranger_runs_it(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (0, b"")
     for sentence in ("1. ", "6. ", "unwitnessed", "Not proved:", "The prompt and the answer", "GOOD"):
         assert sentence in said
-    for fact in ("2026-09-21 14:13:20 UTC", "request r-1", "customer_support", "CIN 1", "paris", "US", "pseudonymised"):
+    for fact in (
+        "2026-09-21 14:13:20 UTC",
+        "request r-1",
+        "customer_support",
+        "CIN 1",
+        "paris",
+        "US",
+        "is a stand-in",
+        "pseudonymised",
+    ):
         assert fact in said
     assert "\x1b" not in said
     assert "\u202e" not in said

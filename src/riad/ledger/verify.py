@@ -147,7 +147,7 @@ def verify(receipt: bytes, vkey: str) -> Report:
         raise BadReceipt(5, N_("The proof does not lead from the entry to the signed root: one of them was changed."))
     report.add(
         N_("{count} hashes lead from the entry to the signed root."),
-        N_("This entry, to the last bit, is number {index} of that log: it can no longer be changed or taken out."),
+        N_("This entry, to the last bit, is number {index} of that log: to change it is to change that root."),
         count=len(proof),
         index=report.index,
     )
@@ -301,9 +301,10 @@ def words(entry: dict[str, Any], tr: Translate = english) -> Iterator[str]:
         return
     for sentence in _DECIDED if entry["kind"] == "decision" else _ENDED:
         names = [name for _, name, _, _ in Formatter().parse(sentence) if name]
-        yield tr(
-            sentence, **{name: _when(entry.get(name)) if name == "time" else _safe(entry.get(name)) for name in names}
-        )
+        facts = {name: _when(entry.get(name)) if name == "time" else _safe(entry.get(name)) for name in names}
+        yield tr(sentence, **facts)
+    if isinstance(site := entry.get("site_facts"), dict) and site.get("stand_in") is True:
+        yield tr(N_("It is a stand-in: that site only plays a provider, in a demonstration or a test."))
 
 
 _DECIDED = (
