@@ -10,7 +10,7 @@ import sys
 
 import typer
 
-from riad.cli import keys, law, ledger, output, sites, tenants
+from riad.cli import keys, law, ledger, models, output, sites, tenants
 from riad.cli.chat import chat
 from riad.cli.demo import demo
 from riad.cli.doctor import doctor
@@ -29,7 +29,14 @@ app = typer.Typer(
 
 for command in (up, demo, chat, doctor):
     app.command()(command)
-for group, name in ((keys, "keys"), (tenants, "tenants"), (sites, "sites"), (law, "law"), (ledger, "ledger")):
+for group, name in (
+    (keys, "keys"),
+    (tenants, "tenants"),
+    (sites, "sites"),
+    (law, "law"),
+    (ledger, "ledger"),
+    (models, "models"),
+):
     app.add_typer(group.app, name=name)
 
 

@@ -153,12 +153,10 @@ class Platform:
         for child in self._engines:
             child.start()
         await self._ledger.ready()
-        say("engines")
-        await asyncio.gather(*(child.ready() for child in self._engines))
-        say("workers")
+        say("engines and workers")
         for child in self._workers:
             child.start()
-        await asyncio.gather(*(child.ready() for child in self._workers))
+        await asyncio.gather(*(child.ready() for child in (*self._engines, *self._workers)))
 
     async def stop(self) -> None:
         """Stop everything, in order; safe to call at any time."""
