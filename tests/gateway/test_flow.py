@@ -438,6 +438,7 @@ def test_after_the_last_lawful_route_the_error_is_the_callers(failure: Reply | R
     assert [effect.route.berth.site.name for effect in hand.dispatched] == ["rabat", "paris", "lyon"]
     assert isinstance(hand.error, Unavailable)
     assert hand.kinds == ["Decision", "Outcome"] * 3
+    assert hand.error.detail["receipt"].startswith("4-")  # what crossed has its evidence, though nothing came of it
     assert not hand.sent
     assert not hand.headers
 

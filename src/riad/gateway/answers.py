@@ -103,14 +103,15 @@ class WholeAnswer(_Answer):
             raise _bad_answer()
         self.events = 1 if endpoint.kind == "embedding" else max(1, len(raw) // 4)
         self.count(whole.usage)
-        if self.mapping and endpoint.kind != "embedding":
-            try:
-                return encode(_restored(_read(raw), self.mapping))
-            except RecursionError:
-                raise _bad_answer() from None
-        if whole.id is None:  # Mistral's SDK insists on one; some engines give none with embeddings
-            return b'{"id":"riad-%b",' % token_hex(12).encode() + raw.lstrip()[1:]
-        return raw
+        mapping = self.mapping if endpoint.kind != "embedding" else {}
+        if whole.id and not mapping:
+            return raw
+        try:
+            body = _restored(_read(raw), mapping)
+            # Mistral's SDK insists on an id; some engines give none with embeddings.
+            return encode({**body, "id": whole.id or f"riad-{token_hex(12)}"})
+        except RecursionError:
+            raise _bad_answer() from None
 
 
 def _restored(value: Any, mapping: dict[str, str]) -> Any:

@@ -242,11 +242,11 @@ def _attempt(
     if began:  # too late for another route: say so in the stream itself
         yield Send(StreamAnswer.error_event(failure), last=True)
         return None
-    if isinstance(failure, EngineFailed | EngineTimeout | Unavailable):
-        return failure
     if again.outcome != "allow":
         yield from _refuse(evidence, msgspec.structs.replace(route, decision=again), failure)
     failure.detail["receipt"] = evidence.receipt(index)
+    if isinstance(failure, EngineFailed | EngineTimeout | Unavailable):
+        return failure
     raise failure
 
 
