@@ -12,18 +12,25 @@ from __future__ import annotations
 import re
 import sqlite3
 import textwrap
+from collections import Counter
 from importlib.resources import as_file, files
 from pathlib import Path
 
 from riad.privacy.fold import fold_word
 
 TARGET = Path(__file__).parent.parent / "src/riad/privacy/data/ma"
-PARTICLES = set("al el ben bin ibn abu abou bou bel bint bent ould ait aal da de la van si sidi dj il oulad".split())
-PARTICLES |= set("ال بن ابن بنت ابو بو ايت ولد اولاد عبد ام".split())
-NOT_GIVEN = set(
-    "arba az bel don edan es french haddaoui jones junior lbenj mechiche med mister moby mous neta ou pakken pakkun "
-    "radad samsam tabarak weld mah tah sefan id fal fama fidadi da van cheb cheba france bani mir gad jaly mony".split()
-)
+_PARTICLES = """
+al el ben bin ibn abu abou bou bel bint bent ould ait aal da de la van si sidi dj il oulad
+ال بن ابن بنت ابو بو ايت ولد اولاد عبد ام
+"""
+PARTICLES = frozenset(_PARTICLES.split())
+_NOT_GIVEN = """
+arba az bel don edan es french haddaoui jones junior lbenj mechiche med mister moby mous neta ou pakken pakkun radad
+samsam tabarak weld mah tah sefan id fal fama fidadi da van cheb cheba france bani mir gad jaly mony
+"""
+NOT_GIVEN = frozenset(_NOT_GIVEN.split())
+RARE = 3
+"""A given name borne by fewer persons counts only beside a cue or a certain name."""
 QUERY = """
     SELECT latin, arabic_key, count FROM units WHERE role = ? AND source = 'wikidata'
     AND (country = 'MA' OR (country IN ('DZ', 'TN') AND count > 1))
@@ -31,15 +38,19 @@ QUERY = """
 
 
 def names(database: sqlite3.Connection, role: str) -> tuple[list[str], list[str]]:
-    """The folded names of that role, in Latin and in Arabic script, sorted."""
-    found: set[str] = set()
-    for latin, arabic, _count in database.execute(QUERY, (role,)):
+    """The folded names of that role, in Latin and in Arabic script, sorted; ``?`` after the rare given names."""
+    found: Counter[str] = Counter()
+    for latin, arabic, count in database.execute(QUERY, (role,)):
         for name in (latin, arabic):
             words = [fold_word(word) for word in re.split(r"[\s'’`ʿʾ-]+", name) if word]
             words = [word for word in words if word not in PARTICLES]
             if role == "given" and (len(words) != 1 or words[0] in NOT_GIVEN):
                 continue  # a compound is found by its parts
-            found.update(word for word in words if len(word) > 2 and word.isalpha())
+            found.update({word: count for word in words if len(word) > 2 and word.isalpha()})
+    if role == "given":
+        found = Counter(
+            {word + ("" if count >= RARE and word[:2] != "ال" else "?"): count for word, count in found.items()}
+        )
     return sorted(w for w in found if w.isascii()), sorted(w for w in found if "\u0600" <= w[0] <= "\u06ff")
 
 

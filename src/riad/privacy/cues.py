@@ -1,0 +1,45 @@
+"""Where the words that speak for a type of identifier, or against it, stand in a text."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+
+FAR = 48
+"""Code points from a cue to what it announces, at most."""
+_BEHIND = 6
+"""Code points from an identifier to a cue that follows it (``AB123456 (CIN)``), at most."""
+
+
+class Cues:
+    """The cues of one text: added in the order they end, then asked for the nearest."""
+
+    def __init__(self) -> None:
+        self._starts: dict[str, list[int]] = {}
+        self._ends: dict[str, list[int]] = {}
+
+    def __contains__(self, type_: str) -> bool:
+        """Whether there is any cue of that type."""
+        return type_ in self._ends
+
+    def add(self, type_: str, start: int, end: int) -> None:
+        """A word at ``[start, end)`` that speaks for ``type_``; against it, under the name ``not <type>``."""
+        self._starts.setdefault(type_, []).append(start)
+        self._ends.setdefault(type_, []).append(end)
+
+    def distance(self, type_: str, start: int, end: int) -> int:
+        """How far before the span the nearest cue ends; ``FAR`` if none does. One right behind it is nearly as far."""
+        ends = self._ends.get(type_)
+        if not ends:
+            return FAR
+        index = bisect_right(ends, start)
+        if index and start - ends[index - 1] < FAR:
+            return start - ends[index - 1]
+        starts = self._starts[type_]
+        while index < len(starts) and starts[index] < end:
+            index += 1
+        return FAR - 1 if index < len(starts) and starts[index] - end < _BEHIND else FAR
+
+    def before(self, type_: str, start: int, end: int) -> bool:
+        """A cue stands near, and no farther than any word that speaks against the type."""
+        distance = self.distance(type_, start, end)
+        return distance < FAR and distance <= self.distance("not " + type_, start, end)

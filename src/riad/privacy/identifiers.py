@@ -1,0 +1,207 @@
+"""Identifiers: what the data files say of each, and how sure a match is.
+
+Three families (docs/reference/privacy.md). A *number* is read out of a run of digits (``numbers``), a *code* has a
+shape of its own, and an *after* is a value that means something only behind a cue. A wrong check key lowers the score;
+it drops a span only where the shape alone says nothing.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections import defaultdict
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from riad.privacy.checks import CHECKS, IBAN_LENGTHS
+from riad.privacy.cues import Cues
+
+DATA = Path(__file__).parent / "data"
+COUNTRIES = ("ma", "world")
+"""Folders of data, most specific first: where two kinds read the same digits equally well, the first wins."""
+
+RUN = r"\b\d(?:[ .\-/]?\d){8,39}\b"
+INTERNATIONAL = r"(?:\+|\b00)[1-9](?:[ .\-/()]{0,3}\d){6,14}\b"
+_BEFORE_RUNS = ("EMAIL", "IBAN", "GPS")
+"""Types whose shape a run of digits would cut short."""
+_REACH = 64
+"""Code points behind a cue in which its value is looked for."""
+
+
+class Kind(NamedTuple):
+    """One way to write one type of identifier: an entry of ``identifiers.toml``."""
+
+    type: str
+    lengths: frozenset[int]
+    starts: re.Pattern[str] | None
+    groups: frozenset[str]
+    any_groups: bool
+    check: str
+    shape: re.Pattern[str] | None
+    form: re.Pattern[str] | None
+    separators: dict[int, None]
+    prefixes: frozenset[str]
+    alone: bool
+    after: re.Pattern[str] | None
+    valid: float
+    invalid: float
+    invalid_grouped: float
+    cue: float
+
+
+class Hit(NamedTuple):
+    """A candidate span, in code points of the text scanned."""
+
+    start: int
+    end: int
+    type: str
+    score: float
+    why: str
+
+
+class Table(NamedTuple):
+    """Every kind, by the way it is found."""
+
+    by_length: dict[int, tuple[Kind, ...]]  # numbers, by how many digits
+    groups: dict[str, tuple[Kind, ...]]  # numbers, by how their digits are grouped: a character a group
+    codes: tuple[Kind, ...]
+    after: dict[str, tuple[Kind, ...]]
+    cues: tuple[tuple[str, str], ...]  # (type, cue)
+    against: tuple[tuple[str, str], ...]  # (type, word that speaks against it)
+    capitals: frozenset[str]  # types whose cues count only in capitals
+    types: frozenset[str]
+    pattern: str  # one alternation of all shapes, for re2
+
+
+def _kind(entry: dict[str, Any]) -> Kind:
+    def compiled(key: str, wrap: str = "{}") -> re.Pattern[str] | None:
+        return re.compile(wrap.format(entry[key]), re.IGNORECASE) if key in entry else None
+
+    return Kind(
+        entry["type"],
+        frozenset(entry.get("lengths", ())),
+        compiled("starts"),
+        frozenset("".join(chr(48 + int(size)) for size in way.split()) for way in entry.get("groups", ())),
+        entry.get("any_groups", False),
+        entry.get("check", ""),
+        compiled("shape"),
+        compiled("form"),
+        dict.fromkeys(map(ord, entry.get("separators", " .-"))),
+        frozenset(entry.get("prefixes", "").split()),
+        entry.get("alone", False),
+        compiled("after", r"[^\d\n]{{0,32}}?(?<![^\W_])({})(?![^\W_])"),
+        *(entry.get(score, 0.0) for score in ("valid", "invalid", "invalid_grouped", "cue")),
+    )
+
+
+@cache
+def table() -> Table:
+    """The kinds of every country, read once."""
+    by_length: dict[int, list[Kind]] = defaultdict(list)
+    groups: dict[str, list[Kind]] = defaultdict(list)
+    after: dict[str, list[Kind]] = defaultdict(list)
+    codes: list[Kind] = []
+    cues: dict[tuple[str, str], None] = {}
+    against: dict[tuple[str, str], None] = {}
+    entries = [
+        entry
+        for country in COUNTRIES
+        for entry in tomllib.loads((DATA / country / "identifiers.toml").read_text("utf-8"))["kind"]
+    ]
+    for entry in entries:
+        kind = _kind(entry)
+        for length in kind.lengths:
+            by_length[length].append(kind)
+        for way in kind.groups:
+            groups[way].append(kind)
+        if kind.shape:
+            codes.append(kind)
+        if kind.after:
+            after[kind.type].append(kind)
+        cues.update(dict.fromkeys((kind.type, cue) for cue in entry.get("cues", ())))
+        against.update(dict.fromkeys((kind.type, word) for word in entry.get("not_after", ())))
+    shapes = [(kind.type in _BEFORE_RUNS, kind.shape.pattern) for kind in codes if kind.shape]
+    return Table(
+        {length: tuple(kinds) for length, kinds in by_length.items()},
+        {way: tuple(kinds) for way, kinds in groups.items()},
+        tuple(codes),
+        {type_: tuple(kinds) for type_, kinds in after.items()},
+        tuple(cues),
+        tuple(against),
+        frozenset(entry["type"] for entry in entries if entry.get("case") == "upper"),
+        frozenset(entry["type"] for entry in entries),
+        "|".join((*(s for first, s in shapes if first), RUN, INTERNATIONAL, *(s for first, s in shapes if not first))),
+    )
+
+
+def code(text: str, start: int, end: int, cues: Cues) -> Hit | None:
+    """The identifier whose shape ``[start, end)`` has, if it is one."""
+    value = text[start:end]
+    for kind in table().codes:
+        if kind.shape and kind.shape.fullmatch(value):
+            hit = _code(text, start, end, kind, cues)
+            if hit:
+                return hit
+    return None
+
+
+def after(text: str, end: int, type_: str) -> Hit | None:
+    """The value that a cue of that type, ending at ``end``, announces."""
+    for kind in table().after.get(type_, ()):
+        match = kind.after.match(text, end, end + _REACH) if kind.after else None
+        if match:
+            return Hit(*match.span(1), kind.type, kind.cue, "cue")
+    return None
+
+
+def _code(text: str, start: int, end: int, kind: Kind, cues: Cues) -> Hit | None:
+    if kind.check == "iban":
+        end = start + _iban_length(text[start:end])
+    value = text[start:end]
+    compact = value.translate(kind.separators).upper()
+    if kind.form and not kind.form.fullmatch(compact):
+        return None
+    holds = CHECKS[kind.check](compact) if kind.check else None
+    if cues.before(kind.type, start, end):
+        if holds is False and not kind.invalid:
+            return None
+        return Hit(
+            start,
+            end,
+            kind.type,
+            kind.cue - (0.25 if holds is False else 0),
+            "cue; key wrong" if holds is False else "cue",
+        )
+    if kind.alone and not _stands_alone(text, start, end):
+        return None
+    if cues.distance("not " + kind.type, start, end) <= 24:
+        return None
+    if kind.prefixes:
+        known = compact.rstrip("0123456789") in kind.prefixes
+        return Hit(start, end, kind.type, kind.valid if known else kind.invalid, "shape")
+    score = kind.invalid if holds is False else kind.valid
+    return (
+        Hit(start, end, kind.type, score, "key" if holds else "shape" if holds is None else "key wrong")
+        if score
+        else None
+    )
+
+
+def _stands_alone(text: str, start: int, end: int) -> bool:
+    """Without a cue, a code of a few letters and digits must be in capitals and no part of something longer."""
+    before, behind = text[start - 1 : start], text[end : end + 1]
+    if not text[start:end].isupper() or before in tuple("#-/\\=&_.@") or behind in tuple("-_/\\=@"):
+        return False
+    return not (behind == "." and text[end + 1 : end + 2].isalnum())
+
+
+def _iban_length(value: str) -> int:
+    """How much of a match is the IBAN: words of four letters may follow it."""
+    wanted = IBAN_LENGTHS.get(value[:2].upper(), 0)
+    seen = 0
+    for position, character in enumerate(value):
+        seen += character.isalnum()
+        if seen == wanted and not value[position + 1 : position + 2].isalnum():
+            return position + 1
+    return len(value)

@@ -1,0 +1,163 @@
+"""Every word the scanner knows, in one automaton over bytes: names, cues of names and identifiers, vocabulary.
+
+The automaton reads text folded to lower-case words between single bytes of space (``FOLD`` keeps every length), so a
+pattern with a space at both ends is a whole word, and matching costs about two nanoseconds a byte however many words
+there are. It is built once a process, at the first scan (tens of milliseconds).
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from functools import cache
+from typing import NamedTuple
+
+from ahocorasick_rs import BytesAhoCorasick, Implementation, MatchKind
+
+from riad.privacy.fold import fold_word
+from riad.privacy.identifiers import DATA, table
+
+STRONG, WEAK = 2, 1
+"""How much a listed name says: a weak one is an everyday word too."""
+
+FOLD = bytes(
+    byte if byte >= 0x80 or byte == 0x1E else ord(chr(byte).lower()) if chr(byte).isalnum() else 0x20
+    for byte in range(256)
+)
+"""ASCII capitals to small letters, ASCII punctuation and controls to spaces; the separator of texts stays."""
+
+_CLITICS = "وفبل"  # and, so, with, to: written joined to the word that follows
+_ALIFS = "اأإآ"
+_ENDINGS = {"ه": "هة", "ي": "يى"}
+
+
+class Word(NamedTuple):
+    """What a pattern of the automaton means."""
+
+    role: str  # "given", "name cue", "cue", "not", "vocabulary"
+    value: str  # the cue's kind, the identifier's type, the vocabulary's category
+    text: str  # the word itself, as the data has it
+    skip: int = 0  # code points of a clitic in front
+
+
+class Lexicon(NamedTuple):
+    automaton: BytesAhoCorasick
+    words: list[tuple[Word, ...]]  # by pattern
+    given: dict[str, int]
+    surnames: dict[str, int]
+    not_names: frozenset[str]
+    particles: frozenset[str]
+    places: frozenset[str]  # what stands before a street's or a school's name
+    institutions: frozenset[str]  # and after a company's
+    skips: frozenset[str]
+    known: frozenset[str]  # public figures and towns, as folded words joined by spaces
+
+
+def _read(*path: str) -> str:
+    return DATA.joinpath(*path).read_text("utf-8")
+
+
+def _words(*path: str) -> Iterator[tuple[str, bool]]:
+    """The entries of a word list, and whether ``?`` marks them as everyday words."""
+    for line in _read(*path).splitlines():
+        if not line.startswith("#"):
+            for word in line.split():
+                yield word.removesuffix("?"), word.endswith("?")
+
+
+def _names(derived: str, written: Iterable[tuple[str, ...]], common: frozenset[str]) -> dict[str, int]:
+    """Names and their strength; a hand-written entry decides over a derived one."""
+    strengths = {word: WEAK if rare or word in common else STRONG for word, rare in _words("ma", derived)}
+    for path in written:
+        for word, weak in _words(*path):
+            folded = fold_word(word)
+            strengths[folded] = WEAK if weak else STRONG
+    return strengths
+
+
+def _phrase(text: str) -> str:
+    """A phrase as the automaton sees text: words and single spaces."""
+    return " ".join(re.sub(r"[^\w]|_", " ", text).split()).lower()
+
+
+def _spellings(phrase: str) -> set[bytes]:
+    """The ways a phrase is typed: with and without accents, in capitals, with the alifs people mix."""
+    spelled = {phrase, " ".join(fold_word(word) for word in phrase.split()), phrase.upper()}
+    if any("\u0600" <= letter <= "\u06ff" for letter in phrase):
+        for word in phrase.split():
+            for first in _ALIFS if fold_word(word[0]) == "ا" else ():
+                spelled.add(phrase.replace(word, first + word[1:]))
+            for last in _ENDINGS.get(fold_word(word[-1]), ()):
+                spelled.add(phrase.replace(word, word[:-1] + last))
+    return {b" %b " % spelling.encode().lower() for spelling in spelled}
+
+
+def _patterns(given: dict[str, int]) -> Iterator[tuple[bytes, Word]]:
+    for name, strength in given.items():
+        arabic = name[0] >= "\u0600"
+        for clitic in ("", *(_CLITICS if arabic and strength == STRONG else "")):
+            for spelling in _spellings(clitic + name) if strength == STRONG else {f" {name} ".encode()}:
+                yield spelling, Word("given", str(strength), name, len(clitic))
+    for kind, cues in tomllib.loads(_read("ma", "names.toml")).items():
+        if kind != "particles":
+            for cue in cues:
+                for spelling in _spellings(_phrase(cue)):
+                    yield spelling, Word("name cue", kind, cue)
+    for role, entries in (("cue", table().cues), ("not", table().against)):
+        for type_, cue in entries:
+            for spelling in _spellings(_phrase(cue)):
+                yield spelling, Word(role, type_, cue)
+    for category, entry in tomllib.loads(_read("sensitive.toml")).items():
+        for word in entry["words"]:
+            for spelling in _spellings(_phrase(word)):
+                yield spelling, Word("vocabulary", category, word)
+    for word in ("عبد", "abd"):
+        for spelling in _spellings(word):
+            yield spelling, Word("given", str(STRONG), word)  # the first half of a name
+
+
+def _known() -> Iterator[str]:
+    for line in _read("public.txt").splitlines():
+        if not line.startswith("#"):
+            yield from line.split("|")
+    for line in _read("ma", "places.txt").splitlines():
+        if line.startswith("town:"):
+            yield from line.removeprefix("town:").split("|")
+
+
+def _places(label: str) -> frozenset[str]:
+    lines = (line for line in _read("ma", "places.txt").splitlines() if line.startswith(label + ":"))
+    return frozenset(fold_word(word) for line in lines for word in line.removeprefix(label + ":").split())
+
+
+@cache
+def lexicon() -> Lexicon:
+    """The words of every country, read and built once."""
+    common = frozenset(fold_word(word) for word, _ in _words("ma", "common.txt"))
+    given = _names(
+        "given.txt", (("world", "given.txt"), ("ma", "given_more.txt"), ("ma", "given_arabic_more.txt")), common
+    )
+    surnames = _names(
+        "surnames.txt",
+        (("world", "surnames.txt"), ("ma", "surnames_more.txt"), ("ma", "surnames_arabic_more.txt")),
+        common,
+    )
+    particles = frozenset(map(fold_word, tomllib.loads(_read("ma", "names.toml"))["particles"]))
+    by_pattern: dict[bytes, dict[Word, None]] = defaultdict(dict)
+    for pattern, word in _patterns({name: s for name, s in given.items() if name not in particles}):
+        by_pattern[pattern][word] = None
+    automaton = BytesAhoCorasick(by_pattern, MatchKind.Standard, Implementation.ContiguousNFA)
+    return Lexicon(
+        automaton,
+        [tuple(words) for words in by_pattern.values()],
+        given,
+        surnames,
+        frozenset(fold_word(word) for word, _ in _words("ma", "notnames.txt")),
+        particles,
+        _places("before"),
+        _places("after"),
+        _places("skip"),
+        frozenset(" ".join(map(fold_word, name.split())) for name in _known()),
+    )

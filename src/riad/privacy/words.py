@@ -1,0 +1,90 @@
+"""The words of a text that may matter: what the automaton saw, less what a glance rules out.
+
+Ordinary prompts are full of words that could announce a name or a number ("bonjour", "client", "nom") and mostly
+announce nothing. A glance at the bytes that follow, before anything is decoded, keeps the clean prompt cheap.
+"""
+
+from __future__ import annotations
+
+import re
+
+from riad.privacy.fold import fold_word
+from riad.privacy.identifiers import table
+from riad.privacy.lexicon import FOLD, STRONG, Word, lexicon
+
+_DIGITS = re.compile(rb"[^\n]{0,40}?\d[\d./-]")
+_CAPITAL = re.compile(rb"[\s.:,\"'(*-]{1,6}(?:[A-Z\x80-\xff]|[lL][ea] |l')")
+_VALUE = re.compile(rb"[\"'*)\] \t]{0,7}[:=|>\t]")
+_LINE = re.compile(rb"[ \t]{0,4}[,.!;:]?[ \t]{0,8}\r?\n|[,:] ")
+_STRONG = str(STRONG)
+
+
+Seen = tuple[Word, int, int]
+"""A word, where it starts and where it ends."""
+
+
+def look(data: bytes, shapes: bool) -> list[Seen]:
+    """The listed words of ``data`` (UTF-8) that deserve a reading, with their span in bytes.
+
+    ``shapes``: something in the text has the shape of an identifier. Without that, and without a word that can stand
+    for a finding, nothing is returned: cues and vocabulary only speak of what they stand beside.
+    """
+    known = lexicon()
+    meanings, after = known.words, table().after
+    seen: list[Seen] = []
+    weak: list[Seen] = []
+    names = False
+    alive = shapes
+    for index, start, end in known.automaton.find_matches_as_indexes(b" %b " % data.translate(FOLD), overlapping=True):
+        end -= 2
+        for word in meanings[index]:
+            role, value = word.role, word.value
+            if role == "name cue":
+                if value == "weak":
+                    weak.append((word, start, end))
+                    continue
+                if not _announces(data, value, end):
+                    continue
+                alive = True
+            elif role == "given":
+                if value != _STRONG and not _stands(data, start, end):
+                    continue
+                names = True
+            elif role == "cue" and not alive:
+                alive = value in after and _DIGITS.match(data, end) is not None
+            seen.append((word, start, end))
+    if names:
+        return seen + weak
+    return seen if alive else []
+
+
+def _stands(data: bytes, start: int, end: int) -> bool:
+    """An everyday word may be a name with its capital, or before a word that surely is one."""
+    first = data[start]
+    return 0x41 <= first <= 0x5A if first < 0x80 else _before_name(data, end)
+
+
+def _before_name(data: bytes, end: int) -> bool:
+    words = data[end : end + 48].split(None, 1)
+    if not words:
+        return False
+    word = fold_word(words[0].decode("utf-8", "ignore").rstrip(".,:;!?\"')") or " ")
+    known = lexicon()
+    return (
+        known.surnames.get(word) == STRONG
+        or known.surnames.get(word.removeprefix("ال")) == STRONG
+        or known.given.get(word) == STRONG
+        or word in known.particles
+    )
+
+
+def _announces(data: bytes, kind: str, end: int) -> bool:
+    if kind in ("role", "short_title"):
+        return _CAPITAL.match(data, end) is not None
+    if kind in ("title", "honorific"):
+        return _CAPITAL.match(data, end) is not None or _before_name(data, end)
+    if kind in ("thing", "field"):
+        return _VALUE.match(data, end) is not None
+    if kind == "called":
+        return _before_name(data, end) or _CAPITAL.match(data, end) is not None
+    return kind != "closing" or _LINE.match(data, end) is not None
