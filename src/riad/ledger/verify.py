@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """Verify a receipt of a Riad ledger, without trusting whoever runs it.
 
     python verify.py RECEIPT --key KEY
