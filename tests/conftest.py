@@ -86,3 +86,17 @@ def _wait(server: subprocess.Popen[bytes], data: Path, log: Path) -> None:
             return
         time.sleep(0.05)
     raise RuntimeError(f"PostgreSQL did not start: {log.read_text()[-2000:]}")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Name what was skipped, and why."""
+    for report in terminalreporter.stats.get("skipped", []):
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
+        terminalreporter.write_line(f"skipped: {report.nodeid}: {reason}")
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """With ``RIAD_TESTS_SKIP=none`` a skipped test is a failure: where everything can be installed, nothing may hide."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if os.environ.get("RIAD_TESTS_SKIP") == "none" and exitstatus == 0 and reporter.stats.get("skipped"):
+        session.exitstatus = 1

@@ -102,12 +102,18 @@ class House:
         await self.ledger.close()
         for pool in self.pools.values():
             await pool.close()
-        self.threads.shutdown(wait=False)
+        self.threads.shutdown()
+        self.reader.close()
 
-    def ready(self) -> str | None:
+    async def ready(self) -> str | None:
         """None when a completion sent now would succeed; else what is missing."""
-        if not self.ledger.connected:
+        try:
+            async with asyncio.timeout(1):
+                failure = (await self.ledger.ping()).get("failure")
+        except (LedgerUnavailable, TimeoutError):
             return "ledger"
+        if failure:
+            return "ledger: it cannot write"
         if not self.keyring.fresh:
             return "store"
         if not any(self.board.of(b).ready for b in self.catalogue.berths if b.model.kind == "chat"):

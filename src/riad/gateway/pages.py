@@ -1,4 +1,4 @@
-"""The routes that are not hot: models, receipts, health, metrics, the ledger's checkpoint."""
+"""The routes that are not hot: models, receipts, health, metrics, the ledger's static files."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from riad import __version__
-from riad.errors import BadRequest, EvidenceBroken, NotFound, RiadError
+from riad.errors import BadRequest, NotFound, RiadError
 from riad.gateway.calls import ENDPOINTS
 from riad.gateway.house import House
 from riad.gateway.openapi import document
@@ -107,7 +107,7 @@ def pages(house: House) -> Starlette:
         return json({"status": "ok", "version": __version__})
 
     async def readyz(request: Request) -> Response:
-        missing = house.ready()
+        missing = await house.ready()
         if missing is None:
             return json({"status": "ready"})
         return json({"status": "not ready", "waiting_for": missing}, 503, {"retry-after": "1"})
@@ -115,9 +115,13 @@ def pages(house: House) -> Starlette:
     async def metrics(request: Request) -> Response:
         return Response(house.metrics.text(), media_type=house.metrics.content_type)
 
-    async def checkpoint(request: Request) -> Response:
-        text = await asyncio.get_running_loop().run_in_executor(house.threads, house.reader.checkpoint)
-        return Response(text, media_type="text/plain; charset=utf-8")
+    async def log(request: Request) -> Response:
+        path = request.path_params["path"]
+        data = await asyncio.get_running_loop().run_in_executor(house.threads, house.reader.tile, path)
+        if path == "checkpoint":
+            return Response(data, media_type="text/plain; charset=utf-8", headers={"cache-control": "no-cache"})
+        headers = {"cache-control": "public, max-age=31536000, immutable"}
+        return Response(data, media_type="application/octet-stream", headers=headers)
 
     async def openapi(request: Request) -> Response:
         return json(document())
@@ -129,7 +133,7 @@ def pages(house: House) -> Starlette:
                 "riad": __version__,
                 "api": "/v1",
                 "openapi": "/openapi.json",
-                "ready": house.ready() is None,
+                "ready": await house.ready() is None,
             }
         )
 
@@ -141,7 +145,7 @@ def pages(house: House) -> Starlette:
         Route("/healthz", healthz),
         Route("/readyz", readyz),
         Route("/metrics", metrics),
-        Route("/ledger/checkpoint", checkpoint),
+        Route("/ledger/{path:path}", log),
         Route("/openapi.json", openapi),
     ]
     return Starlette(routes=routes, exception_handlers={HTTPException: _http_error, RiadError: _riad_error})
@@ -192,7 +196,7 @@ def _read_receipt(house: House, key: Key, index: int, record: str) -> str:
     """The receipt, if the entry at that place is that record and belongs to the caller's organisation."""
     try:
         entry = msgspec.json.decode(house.reader.entry(index))
-    except (NotFound, EvidenceBroken):
+    except NotFound:
         raise _no_receipt() from None
     if entry.get("id") != record or entry.get("tenant") != key.tenant_pseudonym:
         raise _no_receipt()

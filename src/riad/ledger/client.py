@@ -18,6 +18,7 @@ from riad.ledger import address, wire
 from riad.ledger.tiles import MAX_ENTRY
 from riad.texts import N_
 
+MOST_FRAMES = 2  # on their way at once: one being committed and one behind it; what comes meanwhile is gathered
 FIRST_PAUSE, LONGEST_PAUSE = 0.02, 1.0  # seconds between attempts to connect
 
 
@@ -102,11 +103,11 @@ class LedgerClient:
 
     async def close(self, wait: float = 5.0) -> None:
         """Wait up to ``wait`` seconds for what was appended to be durable, then leave for good."""
+        self._closed = True
         if self._transport is not None:
             self._flush()
             if pending := [future for futures in self._waiting.values() for future in futures if not future.done()]:
                 await asyncio.wait(pending, timeout=wait)
-        self._closed = True
         if self._dialling is not None:
             self._dialling.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -116,9 +117,13 @@ class LedgerClient:
         self._lost()
 
     def _flush(self) -> None:
-        """Send what this turn of the loop has gathered."""
+        """Send what was gathered, unless enough is on its way: then the next answer sends it.
+
+        The owner commits one group at a time, so waiting here delays nothing, and spares both sides a system call for
+        every entry when there are many.
+        """
         entries, futures = self._entries, self._futures
-        if self._transport is None or not entries:
+        if self._transport is None or not entries or (len(self._waiting) >= MOST_FRAMES and not self._closed):
             return
         self._entries, self._futures = [], []
         start = size = 0
@@ -146,6 +151,7 @@ class LedgerClient:
             for index, future in enumerate(self._taken(token), first):
                 if not future.done():
                     future.set_result(index)
+            self._flush()
             return
         token, data = wire.read_plain(payload)
         if kind == wire.PONG:
@@ -159,6 +165,7 @@ class LedgerClient:
             _fail(self._taken(token), lambda: _failed(reason))
         else:
             raise wire.Garbage
+        self._flush()
 
     def _taken(self, token: int) -> list[asyncio.Future[int]]:
         futures = self._waiting.pop(token, None)
