@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 # The innermost frame that matches says who asked for the work.
 _ROOMS = (
@@ -31,14 +32,13 @@ _PARTS = (
     (re.compile(r"_asyncio|/asyncio/"), "asyncio"),
     (re.compile(r"sqlite"), "sqlite"),
 )
+_PYTHON = re.compile(r"\.py(:\d+)?\)$")
 _FRAME = re.compile(r"^(?P<function>.*?) \((?P<file>[^()]*?)(?::\d+)?\)$")
 
 
 def room_of(frames: Iterable[str]) -> str:
     """The room whose frame is innermost; ``frames`` go from the outermost to the leaf."""
-    for frame in reversed(list(frames)):
-        if _RUN.match(frame):
-            break
+    for frame in _inside_the_loop(frames):
         for pattern, name in _ROOMS:
             if found := pattern.search(frame):
                 return found.expand(name)
@@ -62,6 +62,30 @@ def part_of(leaf: str) -> str:
 def fold(lines: Iterable[str]) -> dict[str, Counter[str]]:
     """py-spy's raw lines (``frame;frame;leaf count``) as samples by room and part. Raises ``ValueError``."""
     folded: dict[str, Counter[str]] = defaultdict(Counter)
+    for frames, count in _samples(lines):
+        folded[room_of(frames)][part_of(frames[-1])] += count
+    return dict(folded)
+
+
+def functions(lines: Iterable[str]) -> Counter[str]:
+    """Samples by the innermost Python function, native code counted to whoever called it. Raises ``ValueError``."""
+    found: Counter[str] = Counter()
+    for frames, count in _samples(lines):
+        found[next((_named(frame) for frame in _inside_the_loop(frames) if _PYTHON.search(frame)), LOOP)] += count
+    return found
+
+
+def _inside_the_loop(frames: Iterable[str]) -> Iterator[str]:
+    """From the leaf outwards to what the event loop called."""
+    return itertools.takewhile(lambda frame: not _RUN.match(frame), reversed(list(frames)))
+
+
+def _named(frame: str) -> str:
+    function, _, place = frame.partition(" (")
+    return f"{'/'.join(place.rstrip(')').rpartition(':')[0].split('/')[-2:])} {function}"
+
+
+def _samples(lines: Iterable[str]) -> Iterator[tuple[list[str], int]]:
     for line in lines:
         if not line.strip():
             continue
@@ -69,10 +93,8 @@ def fold(lines: Iterable[str]) -> dict[str, Counter[str]]:
         if not stack or not count.isdigit():
             raise ValueError(f"not a line of raw samples: {line[:80]!r}")
         frames = stack.split(";")
-        if any(_WAITING.match(frame) for frame in frames[-4:]):
-            continue
-        folded[room_of(frames)][part_of(frames[-1])] += int(count)
-    return dict(folded)
+        if not any(_WAITING.match(frame) for frame in frames[-4:]):
+            yield frames, int(count)
 
 
 def rows(folded: Mapping[str, Counter[str]], microseconds: float) -> list[dict[str, object]]:

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,9 @@ def profile(folder: Path, children: Children, seconds: float, text: str) -> dict
     done = load(max(3.0, seconds / 2))
     costs = {pid: (used - before.get(pid, 0.0)) / done.requests * 1e6 for pid, used in _cpu(standing.child).items()}
     worker = max(costs, key=lambda pid: costs[pid])
-    folded = _sample(spy, worker, folder, seconds, load)
+    lines = _sample(spy, worker, folder, seconds, load)
+    folded, functions = folding.fold(lines), folding.functions(lines)
+    share = costs[worker] / max(functions.total(), 1)
     return {
         "benchmark": "profile",
         "machine": machine.facts(),
@@ -52,10 +55,11 @@ def profile(folder: Path, children: Children, seconds: float, text: str) -> dict
         "other_processes": _others(standing, costs, worker),
         "samples": sum(sum(parts.values()) for parts in folded.values()),
         "rooms": folding.rows(folded, costs[worker]),
+        "functions": {name: round(count * share, 2) for name, count in functions.most_common(40)},
     }
 
 
-def _sample(spy: Path, pid: int, folder: Path, seconds: float, load: Any) -> dict[str, Any]:
+def _sample(spy: Path, pid: int, folder: Path, seconds: float, load: Callable[[float], object]) -> list[str]:
     raw = folder / "samples.txt"
     busy = threading.Thread(target=load, args=(seconds + 3.0,))
     busy.start()
@@ -70,7 +74,7 @@ def _sample(spy: Path, pid: int, folder: Path, seconds: float, load: Any) -> dic
     if answer.returncode != 0 or not raw.exists():
         words = answer.stderr.strip().splitlines() or ["no word why"]
         raise Unavailable(f"py-spy could not sample the worker: {words[-1][:200]}")
-    return folding.fold(raw.read_text().splitlines())
+    return raw.read_text().splitlines()
 
 
 def _cpu(child: Child) -> dict[int, float]:
@@ -116,6 +120,7 @@ def main(arguments: list[str] | None = None) -> int:
         "--findings", action="store_true", help="a text with a name, a card and a telephone; only prints"
     )
     parser.add_argument("--print", action="store_true", help="print only, leave results and docs alone")
+    parser.add_argument("--functions", action="store_true", help="print the heaviest functions too")
     options = parser.parse_args(arguments)
     text = bodies.PERSONAL if options.findings else bodies.PLAIN
     end_cleanly()
@@ -129,6 +134,10 @@ def main(arguments: list[str] | None = None) -> int:
         print("[profile] stopped; nothing was written", file=sys.stderr)
         return 130
     print(render(result))
+    if options.functions:
+        print("\nCPU µs a request by function, what it calls in C included:")
+        for name, value in result["functions"].items():
+            print(f"{value:8.1f}  {name}")
     if not (options.findings or options.print):
         RESULTS.mkdir(exist_ok=True)
         (RESULTS / "profile.json").write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n")

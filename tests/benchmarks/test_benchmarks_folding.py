@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from benchmarks.folding import LOOP, fold, part_of, room_of, rows
+from benchmarks.folding import LOOP, fold, functions, part_of, room_of, rows
 
 HEAD = "<module> (/x/bin/riad:1);run_forever (/project/uvloop/loop.c:33192)"
 RECEIVED = f"{HEAD};data_received (/x/site-packages/uvicorn/protocols/http/httptools_impl.py:170)"
@@ -54,3 +54,8 @@ def test_a_thread_that_waits_for_a_lock_does_not_count() -> None:
 def test_whoever_started_the_loop_is_not_who_asked() -> None:
     stack = "main (/x/src/riad/gateway/worker.py:9);uv_run (/x/core.c:1);epoll_pwait (/usr/lib/libc.so.6)"
     assert room_of(stack.split(";")) == LOOP
+
+
+def test_functions_count_native_code_to_their_caller() -> None:
+    found = functions([f"{FLOW};decode (/x/site-packages/msgspec/_core.so) 3", f"{FLOW} 2", "uv_run (/x/core.c:1) 1"])
+    assert found == {"gateway/flow.py flow": 5, LOOP: 1}
