@@ -21,7 +21,7 @@ DATA = Path(__file__).parent / "data"
 COUNTRIES = ("ma", "world")
 """Folders of data, most specific first: where two kinds read the same digits equally well, the first wins."""
 
-RUN = r"\b\d(?:[ .\-/]?\d){8,39}\b"
+RUN = r"\b\d(?:[ .\-/]?\d){8,63}\b"
 INTERNATIONAL = r"(?:\+|\b00)[1-9](?:[ .\-/()]{0,3}\d){6,14}\b"
 _BEFORE_RUNS = ("EMAIL", "IBAN", "GPS")
 """Types whose shape a run of digits would cut short."""

@@ -82,14 +82,14 @@ def _phrase(text: str) -> str:
     return " ".join(re.sub(r"[^\w]|_", " ", text).split()).lower()
 
 
-def _spellings(phrase: str) -> set[bytes]:
+def _spellings(phrase: str, endings: bool = True) -> set[bytes]:
     """The ways a phrase is typed: with and without accents, in capitals, with the alifs people mix."""
     spelled = {phrase, " ".join(fold_word(word) for word in phrase.split()), phrase.upper()}
     if any("\u0600" <= letter <= "\u06ff" for letter in phrase):
         for word in phrase.split():
             for first in _ALIFS if fold_word(word[0]) == "ا" else ():
                 spelled.add(phrase.replace(word, first + word[1:]))
-            for last in _ENDINGS.get(fold_word(word[-1]), ()):
+            for last in _ENDINGS.get(fold_word(word[-1]), ()) if endings else ():
                 spelled.add(phrase.replace(word, word[:-1] + last))
     return {b" %b " % spelling.encode().lower() for spelling in spelled}
 
@@ -98,7 +98,8 @@ def _patterns(given: dict[str, int]) -> Iterator[tuple[bytes, Word]]:
     for name, strength in given.items():
         arabic = name[0] >= "\u0600"
         for clitic in ("", *(_CLITICS if arabic and strength == STRONG else "")):
-            for spelling in _spellings(clitic + name) if strength == STRONG else {f" {name} ".encode()}:
+            # The last letter of an everyday word stays as it is: the name "علي" is not the word "على".
+            for spelling in _spellings(clitic + name, endings=strength == STRONG):
                 yield spelling, Word("given", str(strength), name, len(clitic))
     for kind, cues in tomllib.loads(_read("ma", "names.toml")).items():
         if kind != "particles":

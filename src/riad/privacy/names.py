@@ -114,15 +114,16 @@ class _Finder:
         text, kind = self.text, cue.value
         if kind == "short_title" and not self._is_short_title(start, end):
             return None
+        if kind == "honorific" and self._is_place(start):
+            return None
         gap = _GAPS[kind].match(text, end)
         if not gap:
             return None
         position = gap.end()
         if kind not in ("closing", "thing"):
-            title = _TITLES.match(text, position)
-            while title:
-                position = title.end()
+            for _ in range(3):
                 title = _TITLES.match(text, position)
+                position = title.end() if title else position
         first = self._token(position)
         if not first or first.word in self.lexicon.not_names:
             return None
@@ -136,9 +137,9 @@ class _Finder:
         return Hit(name[0].start, name[-1].end, "PERSON", _SCORES[kind] - (0 if listed else 0.15), f"cue: {cue.text}")
 
     def _is_short_title(self, start: int, end: int) -> bool:
-        """ "M." and "Me" with their capital, and not as a middle initial ("John M. Smith") or in a title of a book."""
+        """The abbreviations "M." and "Me", with their capital; not a middle initial, as in "John M. Smith"."""
         text = self.text
-        if not text[start].isupper() or not (text[end : end + 1] == "." or text[start:end] in ("Me", "Si")):
+        if not text[start].isupper() or not (text[end : end + 1] == "." or text[start:end] == "Me"):
             return False
         before = self._previous(start)
         return before is None or not before.raw[0].isupper() or before.word in self.lexicon.not_names
@@ -161,12 +162,14 @@ class _Finder:
                     if word.startswith("ال")
                     else len(word) > 2 and word[1:3] != "ال" and word[:2] != "لل"
                 )
-            unknown = first.raw[0].isupper() and first.raw.isalpha() and len(first.raw) > 1
+            unknown = first.raw[0].isupper() and len(first.raw) > 1 and not any(map(str.isdigit, first.raw))
             return unknown or (kind == "title" and max(known) == STRONG)
         if kind == "honorific":
-            return known[0] == STRONG or (not arabic and first.raw[0].isupper() and len(first.raw) > 1)
+            return known[0] == STRONG or (known[0] == WEAK and first.raw[0].isupper())
         if kind in ("weak", "called"):
             strength = self.lexicon.given.get(first.word, 0)
+            if kind == "called" and strength != STRONG:
+                return False
             if arabic or capitals == 0:
                 return strength == STRONG or (strength == WEAK and len(name) > 1 and max(known[1:]) == STRONG)
             return first.raw[0].isupper() and (strength == STRONG or (strength == WEAK and len(name) > 1))
@@ -267,6 +270,8 @@ class _Finder:
     def _continues(self, token: Token, led: bool, announced: bool, lower: bool, shouting: bool, arabic: bool) -> bool:
         lexicon, word = self.lexicon, token.word
         strength = max(self._surname(word), lexicon.given.get(word, 0))
+        if len(word) == 1 and token.raw.isupper():
+            return self.text[token.end : token.end + 1] == "."  # an initial
         if word in lexicon.not_names and not (strength == STRONG and token.raw[0].isupper()):
             return False
         if strength == STRONG or (led and len(word) > 2):
@@ -280,8 +285,6 @@ class _Finder:
                 return True
             return word.startswith("ال") and word[-1] == "ي" and len(word) > 5
         if token.raw[0].isupper() and not shouting:
-            if len(word) == 1:
-                return self.text[token.end : token.end + 1] == "."
             return len(word) > 2 and not any(map(str.isdigit, word))
         return lower and announced and len(word) > 3 and strength != WEAK and self._ends_phrase(token.end)
 
@@ -331,7 +334,7 @@ class _Finder:
             match = _BEFORE.search(self.text, max(0, start - 24), start)
             if not match:
                 return False
-            word = fold_word(match[1])
+            word = fold_word(match[1]).removeprefix("l'").removeprefix("d'")
             if word in self.lexicon.places or (word[0] in "وبلف" and word[1:] in self.lexicon.places):
                 return True
             if word not in self.lexicon.skips and match[1] != "d'":

@@ -27,6 +27,7 @@ _CALLING_CODES = """
 CALLING_CODES = frozenset(_CALLING_CODES.split())
 """Country codes of ITU-T E.164, those in use."""
 _GROUP = re.compile(r"\d+")
+_MORE = re.compile(r"(?:[ .\-/]?\d){0,24}(?!\d)|")
 _DATE = re.compile(r"\d\d[ ./-]\d\d[ ./-](?:19|20)\d\d\b|(?:19|20)\d\d[./-]\d\d[./-]\d\d")
 _STEPS = re.compile(r"0?123456789|9876543210?|(\d)\1+")
 
@@ -43,6 +44,7 @@ class Run(NamedTuple):
 
 def read(text: str, start: int, end: int, cues: Cues) -> list[Hit]:
     """The identifiers in the run of digits at ``[start, end)``."""
+    limit, end = end, _MORE.match(text, end).end()  # type: ignore[union-attr]  # it matches the empty string too
     spans = [match.span() for match in _GROUP.finditer(text, start, end)]
     lengths = [b - a for a, b in spans]
     if lengths.count(1) * 2 > len(spans):
@@ -51,7 +53,7 @@ def read(text: str, start: int, end: int, cues: Cues) -> list[Hit]:
     run = Run(text, spans, "".join(chr(48 + length) for length in lengths), digits, [0, *accumulate(lengths)])
     hits: list[Hit] = []
     index = 0
-    while index < len(spans):
+    while index < len(spans) and spans[index][0] < limit:
         hit = _best(run, index, cues) or _abroad(run, index, end)
         if hit:
             hits.append(hit)
