@@ -15,6 +15,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("riad", deadline=None)  # no test depends on how fast the machine is
+settings.load_profile("riad")
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -96,7 +100,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
-    """With ``RIAD_TESTS_SKIP=none`` a skipped test is a failure: where everything can be installed, nothing may hide."""
+    """With ``RIAD_TESTS_SKIP=none`` a skipped test is a failure: where all can be installed, nothing may hide."""
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     if os.environ.get("RIAD_TESTS_SKIP") == "none" and exitstatus == 0 and reporter.stats.get("skipped"):
         session.exitstatus = 1

@@ -10,7 +10,7 @@ import sys
 
 import typer
 
-from riad.cli import keys, law, ledger, models, output, sites, tenants
+from riad.cli import keys, law, ledger, models, output, privacy, sites, tenants
 from riad.cli.chat import chat
 from riad.cli.demo import demo
 from riad.cli.doctor import doctor
@@ -36,6 +36,7 @@ for group, name in (
     (law, "law"),
     (ledger, "ledger"),
     (models, "models"),
+    (privacy, "privacy"),
 ):
     app.add_typer(group.app, name=name)
 
