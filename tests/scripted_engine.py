@@ -42,7 +42,7 @@ def said(body: dict[str, Any]) -> str:
         prompt = body.get("prompt", "")
         return prompt if isinstance(prompt, str) else " ".join(prompt)
     content = body["messages"][-1].get("content") or ""
-    return content if isinstance(content, str) else " ".join(part.get("text", "") for part in content)
+    return content if isinstance(content, str) else " ".join(str(part.get("text", "")) for part in content)
 
 
 def whole(body: dict[str, Any]) -> dict[str, Any]:

@@ -142,7 +142,8 @@ def _check_parts(content: object, index: int) -> None:
     if type(content) is not list or any(type(part) is not dict for part in content):
         raise _wrong(f"messages[{index}].content", N_("a text or a list of parts"))
     for part in content:
-        if part.get("type") == "text" and type(part.get("text")) is not str:
+        kind = part.get("type")
+        if type(kind) is not str or (kind == "text" and type(part.get("text")) is not str):
             raise _wrong(f"messages[{index}].content", N_("a text or a list of parts"))
         image = part.get("image_url")
         url = image.get("url") if type(image) is dict else image
