@@ -40,12 +40,12 @@ def test_table_escapes_what_would_break_it() -> None:
 
 
 def test_plain_flattens_any_document() -> None:
-    document = {"rate": {"median": 2.0, "min": 1.0, "max": 3.0}, "scan": {"mb_s": 12, "ok": True}, "sizes": [1, 2]}
+    document = {"rate": {"median": 2.0, "min": 1.0, "max": 3.0}, "scan": {"mb_s": 12, "ok": True}, "sizes": [1, 2.5, 12345.6]}
     assert tables.flat(document) == [
         ("rate", "2 (1–3)"),
         ("scan.mb_s", "12"),
         ("scan.ok", "True"),
-        ("sizes", "1, 2"),
+        ("sizes", "1, 2.5, 12,346"),
     ]
     assert "| scan.mb_s | 12 |" in tables.plain(document)
 
