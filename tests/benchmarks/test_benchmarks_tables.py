@@ -40,7 +40,11 @@ def test_table_escapes_what_would_break_it() -> None:
 
 
 def test_plain_flattens_any_document() -> None:
-    document = {"rate": {"median": 2.0, "min": 1.0, "max": 3.0}, "scan": {"mb_s": 12, "ok": True}, "sizes": [1, 2.5, 12345.6]}
+    document = {
+        "rate": {"median": 2.0, "min": 1.0, "max": 3.0},
+        "scan": {"mb_s": 12, "ok": True},
+        "sizes": [1, 2.5, 12345.6],
+    }
     assert tables.flat(document) == [
         ("rate", "2 (1–3)"),
         ("scan.mb_s", "12"),
