@@ -93,7 +93,7 @@ class Show:
         self.line(f"[bold]{number}  {escape(text)}[/]")
 
     def fact(self, name: str, value: str) -> None:
-        self.steps[-1][name] = value
+        self.steps[-1].setdefault("facts", []).append({"name": name, "value": value})
         self.line(f"   [dim]{name:<10}[/] {escape(value)}")
 
     def good(self, text: str) -> None:
@@ -200,9 +200,12 @@ class Demo:
         show.fact(_("decision"), str(detail.get("decision")))
         articles = detail.get("articles", [])
         for article in articles:
-            show.fact(f"{article['law']} {article['article']}", article["title"][language])
+            where = _("law {law}, article {article}", law=article["law"], article=article["article"])
+            show.fact(_("because"), f"{article['title'][language]} ({where})")
+            if article["quote"]:
+                show.line(f"   [dim]{'':<10} « {escape(article['quote'])} »[/]")
         for remedy in detail.get("remedies", []):
-            show.line(f"   [dim]{_('would be lawful')}[/] {escape(remedy['text'][language])}")
+            show.fact(_("instead"), remedy["text"][language])
         self._must(bool(articles) and detail.get("decision") != "allow", _("refused, with its articles"))
         after = self._stand_in("america")["requests"]
         self._must(after == before == 0, _("nothing was sent: the stand-in's own counter says {n}", n=after))

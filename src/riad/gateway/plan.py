@@ -192,7 +192,10 @@ class Planner:
             code=f"law_{decision.outcome}",
             detail={
                 "decision": decision.outcome,
-                "articles": [{"rule": r.id, "law": r.law, "article": r.article, "title": r.title} for r in rules],
+                "articles": [
+                    {"rule": r.id, "law": r.law, "article": r.article, "title": r.title, "quote": r.quote}
+                    for r in rules
+                ],
                 "remedies": [{"code": remedy.code, "text": remedy.text} for remedy in remedies],
                 "site": route.berth.site.name,
             },
