@@ -13,6 +13,7 @@ from riad.gateway.house import House
 from riad.sites.client import Response
 from riad.sites.health import Health
 from riad.tenants.keys import Key
+from riad.texts import N_
 
 T = TypeVar("T")
 Message = MutableMapping[str, Any]
@@ -20,7 +21,7 @@ Receive = Callable[[], Awaitable[Message]]
 Sender = Callable[[Message], Awaitable[None]]
 
 WATCH_AFTER = 0.05  # seconds an answer may take before a departing client is watched for: most need no watcher
-JSON = [(b"content-type", b"application/json")]
+JSON = (b"content-type", b"application/json")
 EVENT_STREAM = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"cache-control", b"no-cache")]
 
 
@@ -70,11 +71,12 @@ class Driver:
                 except RiadError as error:
                     effect = flow.throw(error)
                 except CancelledError:
-                    if not self._gone:
+                    if self._told:
                         raise
                     self._told = True
                     asyncio.current_task().uncancel()  # type: ignore[union-attr]
-                    effect = flow.throw(effects.ClientGone())
+                    # Not by a client that left: this worker's time to finish is over. What was used is still recorded.
+                    effect = flow.throw(effects.ClientGone() if self._gone else _stopping())
                 else:
                     if self._gone and not self._told:
                         self._told = True
@@ -136,7 +138,8 @@ class Driver:
 
     async def _start(self, effect: effects.Start) -> None:
         self.began = True
-        headers = [*(EVENT_STREAM if effect.stream else JSON), *effect.headers, *self._limits]
+        kind = EVENT_STREAM if effect.length is None else [JSON, (b"content-length", b"%d" % effect.length)]
+        headers = [*kind, *effect.headers, *self._limits]
         await self._send({"type": "http.response.start", "status": 200, "headers": headers})
 
     async def _send_on(self, effect: effects.Send) -> None:
@@ -183,6 +186,14 @@ class Driver:
         self._gone = True
         if self._task is not None and not self._committing:
             self._task.cancel()
+
+
+def _stopping() -> RiadError:
+    error = RiadError(
+        N_("Riad is stopping."), remedy=N_("Send the request again in a moment."), code="stopping", retry_after=1.0
+    )
+    error.status = 503  # type: ignore[misc]  # no other route is tried, as for Unavailable
+    return error
 
 
 AT_ONCE: dict[type[effects.Effect], Callable[[Driver, Any], Any]] = {

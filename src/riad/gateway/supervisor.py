@@ -20,6 +20,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from riad.errors import BadSettings, Unavailable
+from riad.ledger.files import Files
 from riad.models.weights import find
 from riad.settings import Model, Settings, Site
 from riad.sites.catalogue import RUNTIME_VARIABLE, Engine, engines_to_environment
@@ -30,6 +31,7 @@ from riad.texts import N_
 READY_WITHIN = 60.0  # seconds a child may take to say that it serves
 STEADY_AFTER = 10.0  # seconds after which a child that dies is again restarted at once
 MAX_PAUSE = 10.0
+FORMER_WITHIN = 20.0  # seconds that what a killed supervisor left behind is given to end
 Say = Callable[[str], None]
 
 
@@ -138,6 +140,7 @@ class Platform:
         _make_private(directory / "run")
         self._lock = _take_lock(directory)
         self._listener = _listen(self.settings)
+        await _until_former_ended(directory)
         say("store")
         server_secret(directory)
         database.open(self.settings.database_url).close()
@@ -261,6 +264,20 @@ def _take_lock(directory: Path) -> int:
             directory=directory,
         ) from None
     return lock
+
+
+async def _until_former_ended(directory: Path) -> None:
+    """A supervisor that was killed leaves workers that finish, and the ledger's owner that ends after the last."""
+    lock = Files(directory).lock
+    deadline = time.monotonic() + FORMER_WITHIN
+    while lock.exists() and time.monotonic() < deadline:
+        with lock.open("rb") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                await asyncio.sleep(0.1)
+            else:
+                return
 
 
 def _listen(settings: Settings) -> socket.socket:
