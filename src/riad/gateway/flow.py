@@ -95,10 +95,10 @@ class Abandon(msgspec.Struct, gc=False):
 
 
 class Start(msgspec.Struct, gc=False):
-    """Begin the reply: status 200 and these headers; ``stream`` for an event stream."""
+    """Begin the reply: status 200 and these headers. ``length`` is the body's in bytes; None for an event stream."""
 
     headers: list[tuple[bytes, bytes]]
-    stream: bool
+    length: int | None
 
 
 class Send(msgspec.Struct, gc=False):
@@ -209,11 +209,11 @@ def _attempt(
         if isinstance(answer, WholeAnswer):
             data = answer.finish((yield ReadAll()), call.endpoint)
             began = True
-            yield Start(evidence.headers(route, index), stream=False)
+            yield Start(evidence.headers(route, index), len(data))
             yield Send(data, last=True)
         else:
             began = True
-            yield Start(evidence.headers(route, index), stream=True)
+            yield Start(evidence.headers(route, index), None)
             while chunk := (yield ReadSome()):
                 if out := answer.feed(chunk):
                     yield Send(out, last=False)

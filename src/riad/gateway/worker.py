@@ -18,6 +18,7 @@ import uvicorn
 import uvloop
 
 from riad import settings as riad_settings
+from riad.gateway.cork import CorkedProtocol
 from riad.gateway.door import Door
 from riad.gateway.house import House
 from riad.ledger.files import socket_path
@@ -41,7 +42,7 @@ async def serve(settings: Settings, listener: socket.socket) -> None:
     await house.open(socket_path(settings.data_dir))
     config = uvicorn.Config(
         Door(house),
-        http="httptools",
+        http=CorkedProtocol,
         ws="none",
         lifespan="off",
         access_log=False,

@@ -1,7 +1,7 @@
 """The last checkpoint, kept apart from the database, so that an old backup put in its place is noticed.
 
 The file holds two slots, written in turn and in place: a crash in the middle of a write spoils the slot being written
-and never the other, which is at most one commit older. Slots are checkpoint notes padded with newlines: text to read
+and never the other, which is a little older. Slots are checkpoint notes padded with newlines: text to read
 and to copy. Writing in place costs one ``fdatasync`` and no directory update.
 """
 
@@ -57,7 +57,7 @@ class Anchor:
         """Keep ``note`` as the newest, durably. Raises ``OSError``."""
         if self._descriptor < 0:
             self._descriptor = os.open(self.path, os.O_WRONLY)
-        # A crash here leaves the other slot, one commit older: the next start finds the log ahead of it and goes on.
+        # A crash here leaves the other slot, a little older: the next start finds the log ahead of it and goes on.
         os.pwrite(self._descriptor, _slot(note), self._next * SLOT)
         _sync(self._descriptor)
         self._next = 1 - self._next

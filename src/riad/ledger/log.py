@@ -121,7 +121,7 @@ class Log:
         if self._state is None:
             return
         try:
-            # A crash before this leaves the anchor one batch behind the database: the next start accepts that.
+            # A crash before this leaves the anchor some batches behind the database: the next start accepts that.
             self._anchor.write(self._state.note)
             self._mover.tidy(self._connection())
         except (sqlite3.Error, OSError) as error:

@@ -19,6 +19,7 @@ import os
 import signal
 import stat
 import sys
+import time
 import traceback
 from itertools import chain
 from pathlib import Path
@@ -38,6 +39,7 @@ from riad.texts import N_, _, terminal_language
 MAX_QUEUED = 64 * 1024 * 1024  # bytes taken and not yet durable; beyond, clients are told to come back
 OVERHEAD = 160  # bytes of memory an entry takes beside its own
 MAX_BATCH = 2048  # entries in a commit; larger ones only wait longer
+SETTLE = 0.05  # seconds between two writes of the anchor while commits follow each other
 GRACE = 15.0  # seconds that clients get to leave when the supervisor is gone
 
 
@@ -101,6 +103,8 @@ class Owner:
         self._failure = ""
         self._queued = 0
         self._batches: SimpleQueue[Batch | None] = SimpleQueue()
+        self._settled = 0.0  # when the anchor was last written; behind while _unsettled
+        self._unsettled = False
         self._loop = asyncio.get_running_loop()
         self._finished = asyncio.Event()
         # A daemon: were the loop to fail, the process must end, and ending in a commit is a crash like any other.
@@ -147,6 +151,8 @@ class Owner:
     def _next_group(self) -> tuple[list[Batch], bool]:
         """All that has come in since the last commit began, at least one batch; and whether the queue has ended."""
         group: list[Batch] = []
+        if self._unsettled and self._batches.empty():
+            self._settle()
         batch, count = self._batches.get(), 0
         with contextlib.suppress(Empty):
             while batch is not None:
@@ -173,6 +179,17 @@ class Owner:
             return
         # The writers are answered first: their entries are durable.
         self._loop.call_soon_threadsafe(self._acknowledge, group, first)
+        self._unsettled = True
+        if time.monotonic() - self._settled > SETTLE:
+            self._settle()
+
+    def _settle(self) -> None:
+        """Bring the anchor up to date: at once when nothing waits, else every ``SETTLE`` seconds.
+
+        A crash in between leaves it some commits behind the database, which a start accepts.
+        """
+        self._unsettled = False
+        self._settled = time.monotonic()
         try:
             self._log.settle()
         except RiadError as error:
