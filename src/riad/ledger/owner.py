@@ -146,14 +146,13 @@ class Owner:
             group, ended = self._next_group()
             if group:
                 self._commit(group)
+        self._settle()
         self._loop.call_soon_threadsafe(self._finished.set)
 
     def _next_group(self) -> tuple[list[Batch], bool]:
         """All that has come in since the last commit began, at least one batch; and whether the queue has ended."""
         group: list[Batch] = []
-        if self._unsettled and self._batches.empty():
-            self._settle()
-        batch, count = self._batches.get(), 0
+        batch, count = self._next_batch(), 0
         with contextlib.suppress(Empty):
             while batch is not None:
                 group.append(batch)
@@ -163,6 +162,15 @@ class Owner:
                 batch = self._batches.get_nowait()
             return group, True
         return group, False
+
+    def _next_batch(self) -> Batch | None:
+        """The next batch, or None at the queue's end; the anchor is brought up to date when none comes soon."""
+        if self._unsettled:
+            try:
+                return self._batches.get(timeout=SETTLE)
+            except Empty:
+                self._settle()
+        return self._batches.get()
 
     def _commit(self, group: list[Batch]) -> None:
         try:
@@ -184,7 +192,7 @@ class Owner:
             self._settle()
 
     def _settle(self) -> None:
-        """Bring the anchor up to date: at once when nothing waits, else every ``SETTLE`` seconds.
+        """Bring the anchor up to date: ``SETTLE`` seconds after the last commit, or the last time, at the latest.
 
         A crash in between leaves it some commits behind the database, which a start accepts.
         """
