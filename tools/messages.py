@@ -17,6 +17,8 @@ from babel.messages.extract import extract_from_dir
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po, write_po
 
+from riad.cli import app, docstrings
+
 ROOT = Path(__file__).resolve().parent.parent
 SOURCE = ROOT / "src" / "riad"
 LOCALE = SOURCE / "locale"
@@ -30,6 +32,8 @@ def template() -> Catalog:
     found = extract_from_dir(SOURCE, method_map=[("**.py", "python")], keywords=KEYWORDS)
     for filename, _line, message, _comments, _context in sorted(found, key=lambda item: (item[0], item[1])):
         catalog.add(message, locations=[(filename, 0)])
+    for _command, help_text in docstrings(app):
+        catalog.add(help_text, locations=[("cli", 0)])
     return catalog
 
 

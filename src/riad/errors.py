@@ -25,7 +25,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from riad.texts import translate
+from riad.texts import Message, translate
 
 
 class RiadError(Exception):
@@ -68,7 +68,7 @@ class RiadError(Exception):
 
 def _in(language: str, value: object) -> object:
     """A value that is itself a sentence of ours, or one text a language, in that language."""
-    if isinstance(value, str):
+    if isinstance(value, Message):
         return translate(value, language)
     if isinstance(value, dict):
         return value.get(language) or value.get("en", "")

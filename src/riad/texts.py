@@ -21,14 +21,20 @@ def _catalogue(language: str) -> gettext.NullTranslations:
     return gettext.translation("riad", _LOCALE, [language], fallback=True)
 
 
-def N_(message: str) -> str:  # noqa: N802  (gettext's own name)
+class Message(str):
+    """A sentence of ours, or a part of one, that waits to be translated; any other text is somebody's own."""
+
+    __slots__ = ()
+
+
+def N_(message: str) -> Message:  # noqa: N802  (gettext's own name)
     """Mark a sentence for translation without translating it."""
-    return message
+    return Message(message)
 
 
 def translate(message: str, language: str = "en", **values: object) -> str:
     """The sentence in that language, its ``{placeholders}`` filled; English where a language is unknown."""
-    text = _catalogue(language).gettext(message) if message else ""
+    text = str(_catalogue(language).gettext(message)) if message else ""
     return text.format(**values) if values else text
 
 

@@ -6,9 +6,12 @@ Every command takes ``--json`` and then prints exactly one JSON document.
 
 from __future__ import annotations
 
+import inspect
 import sys
+from collections.abc import Iterator
 
 import typer
+from typer.models import CommandInfo
 
 from riad.cli import keys, law, ledger, models, output, privacy, sites, tenants
 from riad.cli.chat import chat
@@ -17,6 +20,23 @@ from riad.cli.doctor import doctor
 from riad.cli.up import up
 from riad.errors import BadRequest, Refused, RiadError
 from riad.texts import _
+
+
+def docstrings(group: typer.Typer) -> Iterator[tuple[CommandInfo, str]]:
+    """Every command below a group with its docstring, which is its help."""
+    for command in group.registered_commands:
+        if command.callback is not None and command.callback.__doc__:
+            yield command, inspect.cleandoc(command.callback.__doc__)
+    for below in group.registered_groups:
+        if below.typer_instance is not None:
+            yield from docstrings(below.typer_instance)
+
+
+def translate_help(group: typer.Typer) -> None:
+    """Give each command its help in the terminal's language."""
+    for command, text in docstrings(group):
+        command.help = command.help or _(text)
+
 
 app = typer.Typer(
     name="riad",
@@ -39,6 +59,7 @@ for group, name in (
     (privacy, "privacy"),
 ):
     app.add_typer(group.app, name=name)
+translate_help(app)
 
 
 def main() -> None:

@@ -31,7 +31,7 @@ QUESTION = (
     f"Salam, smiti {NAME}, CIN dyali {CIN}, tel {PHONE}. Mon RIB est {RIB}. "
     "Bghit n3ref wach dossier dyali wajed, merci de me répondre."
 )
-DESK = "You are a front desk. Copy the client's details into a form with the lines Name, CIN, Phone, RIB."
+DESK = "You are a front desk. Begin every answer with the person's name exactly as given, in brackets."
 
 
 def demo(json: JsonOption = False) -> None:
@@ -74,7 +74,8 @@ class Show:
             "[dim]"
             + _(
                 "The embedded model is SmolLM2 (135 M parameters, mostly English): small, so that everything works "
-                "offline in a second. A better one: riad models list, then riad models pull NAME."
+                "offline in a second; it repeats more than it answers. A better one: riad models list, then riad models "
+                "pull NAME."
             )
             + "[/]"
         )
@@ -83,7 +84,7 @@ class Show:
         """Who plays: the site at home, and the stand-ins labelled as what they are."""
         place = _("{site} ({country}): {what}")
         self.line("   [green]●[/] " + place.format(site="rabat", country="MA", what=_("embedded engine, real weights")))
-        for site, country, label in (("paris", "FR", "European cloud"), ("virginia", "US", "US cloud")):
+        for site, country, label in (("paris", "FR", _("European cloud")), ("virginia", "US", _("US cloud"))):
             what = _("stand-in for a {label}, on this machine", label=label)
             self.line("   [yellow]●[/] " + place.format(site=site, country=country, what=what))
 
@@ -92,9 +93,13 @@ class Show:
         self.line()
         self.line(f"[bold]{number}  {escape(text)}[/]")
 
-    def fact(self, name: str, value: str) -> None:
-        self.steps[-1].setdefault("facts", []).append({"name": name, "value": value})
-        self.line(f"   [dim]{name:<10}[/] {escape(value)}")
+    def fact(self, name: str, label: str, value: str) -> None:
+        self.steps[-1].setdefault(name, []).append(value)
+        self.line(f"   [dim]{label:<10}[/] {escape(value)}")
+
+    def receipt(self, name: str) -> None:
+        self.steps[-1]["receipt"] = name
+        self.line("   [dim]" + _("receipt {name}", name=name) + "[/]")
 
     def good(self, text: str) -> None:
         self.line(f"   [green]✓[/] {escape(text)}")
@@ -129,7 +134,7 @@ class Show:
             )
             + "[/]"
         )
-        self.line(f"   [dim]{_('receipt')} {answer.facts['receipt']}[/]")
+        self.receipt(answer.facts["receipt"])
         return text
 
     def farewell(self, seconds: float) -> None:
@@ -157,7 +162,7 @@ class Demo:
         """A question with a name, a CIN, a phone and a RIB, answered on national soil, untouched."""
         show = self._show
         show.title(1, _("A question with personal data, to a model served at home"))
-        show.fact(_("question"), QUESTION)
+        show.fact("question", _("question"), QUESTION)
         answer = self._ask(EMBEDDED_MODEL)
         show.answer(answer)
         self._must(answer.facts["site"] == "rabat" and answer.facts["crossing"] == "none", _("it stayed at home"))
@@ -171,7 +176,7 @@ class Demo:
         text = show.answer(answer)
         body = stdlib_json.loads(self._stand_in("europe")["last_body"])
         received = body["messages"][1]["content"]
-        show.fact(_("crossed"), received)
+        show.fact("crossed", _("crossed"), received)
         self._must(answer.facts["crossing"] == "pseudonymised", _("it crossed the border pseudonymised"))
         raw = stdlib_json.dumps(body, ensure_ascii=False)
         self._must(
@@ -197,20 +202,20 @@ class Demo:
         else:
             raise Failed(N_("The US site's model answered, though no law allows it."))
         language = terminal_language()
-        show.fact(_("decision"), str(detail.get("decision")))
+        show.fact("decision", _("decision"), str(detail.get("decision")))
         articles = detail.get("articles", [])
         for article in articles:
             where = _("law {law}, article {article}", law=article["law"], article=article["article"])
-            show.fact(_("because"), f"{article['title'][language]} ({where})")
+            show.fact("because", _("because"), f"{article['title'][language]} ({where})")
             if article["quote"]:
                 show.line(f"   [dim]{'':<10} « {escape(article['quote'])} »[/]")
         for remedy in detail.get("remedies", []):
-            show.fact(_("instead"), remedy["text"][language])
+            show.fact("instead", _("instead"), remedy["text"][language])
         self._must(bool(articles) and detail.get("decision") != "allow", _("refused, with its articles"))
         after = self._stand_in("america")["requests"]
         self._must(after == before == 0, _("nothing was sent: the stand-in's own counter says {n}", n=after))
         self._receipts.append(str(detail.get("receipt", "")))
-        show.line(f"   [dim]{_('receipt')} {self._receipts[-1]}[/]")
+        show.receipt(self._receipts[-1])
 
     def receipts(self) -> None:
         """The three receipts, verified offline by the standalone verifier; a tampered copy is rejected."""
@@ -235,7 +240,7 @@ class Demo:
 
     def _ask(self, model: str) -> Answer:
         messages = [{"role": "system", "content": DESK}, {"role": "user", "content": QUESTION}]
-        body = {"model": model, "messages": messages, "temperature": 0, "max_tokens": 60}
+        body = {"model": model, "messages": messages, "temperature": 0, "max_tokens": 90}
         return Answer(self._stage.url, self._stage.key, body)
 
     def _stand_in(self, name: str) -> dict[str, Any]:

@@ -33,7 +33,7 @@ def up(
 
     def say(step: str) -> None:
         if not json:
-            console.print(_("Starting: {step}…", step=step), style="dim")
+            console.print(_("Starting: {step}…", step=_(step)), style="dim")
 
     def serving(platform: Platform) -> None:
         if json:
@@ -51,13 +51,14 @@ def banner(platform: Platform, chosen: settings.Settings) -> None:
     console.print()
     console.print(f"  [bold green]Riad {__version__}[/]  {platform.address}")
     console.print()
+    site_word, data_word, key_word = _("site"), _("data"), _("key")
     for site in chosen.sites:
         models = ", ".join(model.name for model in site.catalogue())
         standing = "  [yellow]" + _("stand-in") + "[/]" if site.stand_in else ""
-        console.print(f"  {_('site')}   {site.name} ({site.country}) · {models}{standing}")
+        console.print(f"  {site_word}   {site.name} ({site.country}) · {models}{standing}")
     directory = "" if chosen.data_dir == settings.default_data_dir().absolute() else f" --data-dir {chosen.data_dir}"
-    console.print(f"  {_('data')}   {chosen.data_dir}")
-    console.print(f"  {_('key')}    riad keys create --tenant me --project first --purpose trying{directory}")
+    console.print(f"  {data_word}   {chosen.data_dir}")
+    console.print(f"  {key_word}    riad keys create --tenant me --project first --purpose trying{directory}")
     console.print(f"  SDK    OPENAI_BASE_URL={platform.address}/v1")
     console.print()
     console.print(_("Ctrl-C stops it."), style="dim")

@@ -164,4 +164,5 @@ def _pool(url: str, site: Site) -> Pool:
         connect_timeout=site.connect_timeout,
         first_byte_timeout=site.first_byte_timeout,
         idle_timeout=site.idle_timeout,
+        keepalive=4.0 if site.engine == "embedded" else 30.0,  # llama.cpp closes what was idle for five seconds
     )

@@ -141,22 +141,22 @@ class Platform:
         self._lock = _take_lock(directory)
         self._listener = _listen(self.settings)
         await _until_former_ended(directory)
-        say("store")
+        say(N_("store"))
         server_secret(directory)
         database.open(self.settings.database_url).close()
         self._ledger = Child(
-            "ledger",
+            N_("ledger"),
             ["-m", "riad.ledger.owner", "--data-dir", str(directory), "--origin", self.settings.ledger.origin],
             dict(os.environ),
         )
         engines = self._prepare_engines()
         self._workers = [self._worker(engines) for _ in range(self.settings.server.workers)]
-        say("ledger")
+        say(N_("ledger"))
         self._ledger.start()
         for child in self._engines:
             child.start()
         await self._ledger.ready()
-        say("engines and workers")
+        say(N_("engines and workers"))
         for child in self._workers:
             child.start()
         await asyncio.gather(*(child.ready() for child in (*self._engines, *self._workers)))
@@ -215,7 +215,7 @@ class Platform:
             shutil.rmtree(metrics, ignore_errors=True)
             metrics.mkdir(mode=0o700)
             environment["PROMETHEUS_MULTIPROC_DIR"] = str(metrics)
-        return Child("worker", arguments, environment, (fd,))
+        return Child(N_("worker"), arguments, environment, (fd,))
 
 
 async def run(settings: Settings, config: Path | None, say: Say, serving: Callable[[Platform], None]) -> None:

@@ -10,6 +10,7 @@ from riad.gateway.inspection import Inspection
 from riad.gateway.plan import Route
 from riad.privacy import Masker, scan_many
 from riad.privacy.walk import replace, texts
+from riad.sites.engines.dialects import REFUSED
 from riad.texts import N_
 
 
@@ -30,7 +31,8 @@ def outgoing(call: Call, found: Inspection, route: Route) -> Outgoing:
     body, clean = call.body, False
     mapping: dict[str, str] = {}
     served_as = route.berth.served_as
-    if route.crossing == "none" and not call.stream and served_as == call.model:
+    refused = REFUSED[route.berth.site.engine] & body.keys()
+    if route.crossing == "none" and not call.stream and served_as == call.model and not refused:
         return Outgoing(call.raw, mapping, clean)
     if route.crossing == "pseudonymised":
         masker = Masker()
@@ -39,6 +41,8 @@ def outgoing(call: Call, found: Inspection, route: Route) -> Outgoing:
         body = replace(body, iter([masker.mask(text, group) for text, group in pairs]))
         mapping, clean = masker.mapping, not any(scan_many(texts(body)))
     body = {**body, "model": served_as}
+    for field in refused:
+        del body[field]
     if route.crossing != "none":
         for field in IDENTIFYING_FIELDS:
             body.pop(field, None)

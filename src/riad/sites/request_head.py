@@ -72,15 +72,15 @@ def request_head(to: Target, method: bytes, path: bytes, headers: Headers) -> by
     """
     pairs = _pairs(headers) if isinstance(headers, bytes) else headers
     if not _TOKEN.fullmatch(method) or method == b"CONNECT":
-        raise _bad("method")
+        raise _bad(N_("method"))
     if not _PATH.fullmatch(path):
-        raise _bad("path")
+        raise _bad(N_("path"))
     lines = [b"%b %b%b HTTP/1.1\r\nhost: %b\r\naccept-encoding: identity\r\n" % (method, to.base, path, to.authority)]
     for name, value in pairs:
         if not _TOKEN.fullmatch(name) or name.lower() in _OURS:
-            raise _bad("header name")
+            raise _bad(N_("header name"))
         if not _VALUE.fullmatch(value):
-            raise _bad("header value")
+            raise _bad(N_("header value"))
         lines.append(b"%b: %b\r\n" % (name, value))
     return b"".join(lines)
 
@@ -89,12 +89,12 @@ def _pairs(block: bytes) -> list[tuple[bytes, bytes]]:
     if not block:
         return []
     if not block.endswith(b"\r\n"):
-        raise _bad("header block")
+        raise _bad(N_("header block"))
     pairs = []
     for line in block[:-2].split(b"\r\n"):
         name, colon, value = line.partition(b":")
         if not colon:
-            raise _bad("header block")
+            raise _bad(N_("header block"))
         pairs.append((name, value.strip(b" \t")))
     return pairs
 

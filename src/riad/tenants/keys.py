@@ -104,8 +104,8 @@ class KeyStore:
 
     def create_tenant(self, name: str, kind: str = "company") -> Tenant:
         """Raises ``BadRequest`` when the name or kind is wrong, or a tenant of that name exists."""
-        name = names.name(name, "tenant")
-        names.choice(kind, KINDS, "kind of tenant")
+        name = names.name(name, N_("tenant"))
+        names.choice(kind, KINDS, N_("kind of tenant"))
         with self.store.write() as connection:
             if not organisations.add(connection, self.store, name, kind):
                 raise BadRequest(
@@ -161,19 +161,19 @@ class KeyStore:
         Makes the tenant (a ``company`` unless ``tenant_kind`` says otherwise) and the project when absent. Raises
         ``BadRequest`` for anything that is wrong, also when an existing tenant is of another kind.
         """
-        tenant, project = names.name(tenant, "tenant"), names.name(project, "project")
+        tenant, project = names.name(tenant, N_("tenant")), names.name(project, N_("project"))
         values: dict[str, Any] = {
             "purpose": names.purpose(purpose),
-            "legal_basis": legal_basis and names.choice(legal_basis, BASES, "legal basis"),
-            "max_persons": names.choice(max_persons, PERSONS, "ceiling on personal data"),
-            "max_state": names.choice(max_state, STATES, "ceiling on State data"),
-            "locality": names.choice(locality, LOCALITIES, "locality"),
-            "requests_per_minute": names.limit(requests_per_minute, "requests per minute"),
-            "tokens_per_day": names.limit(tokens_per_day, "tokens per day"),
+            "legal_basis": legal_basis and names.choice(legal_basis, BASES, N_("legal basis")),
+            "max_persons": names.choice(max_persons, PERSONS, N_("ceiling on personal data")),
+            "max_state": names.choice(max_state, STATES, N_("ceiling on State data")),
+            "locality": names.choice(locality, LOCALITIES, N_("locality")),
+            "requests_per_minute": names.limit(requests_per_minute, N_("requests per minute")),
+            "tokens_per_day": names.limit(tokens_per_day, N_("tokens per day")),
             "expires_at": expires_at,
         }
         if tenant_kind is not None:
-            names.choice(tenant_kind, KINDS, "kind of tenant")
+            names.choice(tenant_kind, KINDS, N_("kind of tenant"))
         token = "riad_" + secrets.token_urlsafe(32)
         key_id = "key_" + "".join(secrets.choice("abcdefghijkmnpqrstuvwxyz23456789") for _ in range(12))
         with self.store.write() as connection:
