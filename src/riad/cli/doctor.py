@@ -145,6 +145,6 @@ def doctor(config: ConfigOption = None, data_dir: DataDirOption = None, json: Js
             if found.remedy:
                 console.print(f"  → {found.remedy}", style="yellow")
         wrong = sum(not found.ok for found in findings)
-        console.print(_("All is well.") if not wrong else _("{n} things to mend.", n=wrong))
+        console.print(_("All is well.") if not wrong else _("Things to mend: {n}.", n=wrong))
     if not all(found.ok for found in findings):
         raise typer.Exit(1)
