@@ -20,8 +20,9 @@ ENGINE = Path(__file__).with_name("scripted_engine.py")
 class ScriptedEngine:
     """The scripted engine in its own process."""
 
-    def __init__(self) -> None:
-        self.process = subprocess.Popen([sys.executable, str(ENGINE)], stdout=subprocess.PIPE, text=True)
+    def __init__(self, port: int = 0) -> None:
+        command = [sys.executable, str(ENGINE), str(port)]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         assert self.process.stdout is not None
         self.port = int(self.process.stdout.readline().split()[1])
         self.url = f"http://127.0.0.1:{self.port}/v1"
@@ -65,12 +66,13 @@ class RunningRiad:
         self.port = 0
         self.start()
 
-    def start(self) -> None:
+    def start(self, arguments: list[str] | None = None, environment: dict[str, str] | None = None) -> None:
+        usual = ["up", "--port", str(self.port), "--workers", str(self.workers), "--json", *self.where]
         self.process = subprocess.Popen(
-            [*RIAD, "up", "--port", str(self.port), "--workers", str(self.workers), "--json", *self.where],
+            [*RIAD, *(arguments or usual)],
             stdout=subprocess.PIPE,
             text=True,
-            env=self.environment,
+            env={**self.environment, **(environment or {})},
         )
         assert self.process.stdout is not None
         lines = []

@@ -68,11 +68,11 @@ class Site(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
         return tuple(Model(name=model) if isinstance(model, str) else model for model in self.models)
 
     def api_key(self) -> str | None:
-        """The key this site's engine asks for, from its environment variable or its file."""
+        """The key this site's engine asks for, from its environment variable or its file. Raises ``BadSettings``."""
         if self.api_key_env:
             return os.environ.get(self.api_key_env)
         if self.api_key_file:
-            return Path(self.api_key_file).read_text().strip()
+            return _read_text(Path(self.api_key_file), N_("Correct api_key_file in riad.toml.")).strip()
         return None
 
 
@@ -172,9 +172,10 @@ def load(
             file=config,
             error=error,
         ) from None
+    _check(settings)  # as the file has it: every process reads it again, with or without the command line's values
     server = settings.server
     chosen_port = port if port is not None else _environment_port(server.port)
-    server = msgspec.structs.replace(server, port=chosen_port, workers=workers or server.workers)
+    server = msgspec.structs.replace(server, port=chosen_port, workers=server.workers if workers is None else workers)
     directory = (data_dir or default_data_dir()).expanduser().absolute()
     sites = settings.sites or laptop(settings.platform.home)
     settings = msgspec.structs.replace(settings, server=server, data_dir=directory, sites=sites)
@@ -184,18 +185,19 @@ def load(
 
 def _read(config: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(config.read_text())
-    except OSError as error:
-        raise BadSettings(
-            N_("Cannot read {file}: {error}."),
-            remedy=N_("Check --config or RIAD_CONFIG."),
-            file=config,
-            error=error.strerror,
-        ) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        return tomllib.loads(_read_text(config, N_("Check --config or RIAD_CONFIG.")))
+    except tomllib.TOMLDecodeError as error:
         raise BadSettings(
             N_("{file} is not valid TOML: {error}."), remedy=N_("Mend that line."), file=config, error=error
         ) from None
+
+
+def _read_text(file: Path, remedy: str) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error.reason
+        raise BadSettings(N_("Cannot read {file}: {error}."), remedy=remedy, file=file, error=reason) from None
 
 
 def _environment_port(default: int) -> int:

@@ -20,6 +20,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from riad.errors import BadSettings, Unavailable
+from riad.law.pack import find as find_pack
 from riad.ledger.files import Files
 from riad.models.weights import find
 from riad.settings import Model, Settings, Site
@@ -135,6 +136,10 @@ class Platform:
 
     async def start(self, say: Say) -> None:
         """Start everything; returns when all of it serves. ``say`` is told each step."""
+        for pack in self.settings.platform.packs:
+            find_pack(pack)
+        for site in self.settings.sites:
+            site.api_key()
         directory = self.settings.data_dir
         _make_private(directory)
         _make_private(directory / "run")

@@ -8,22 +8,26 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import logging
 import os
 import resource
 import socket
+import sys
 from pathlib import Path
 
 import uvicorn
 import uvloop
 
 from riad import settings as riad_settings
+from riad.errors import RiadError
 from riad.gateway.cork import CorkedProtocol
 from riad.gateway.door import Door
 from riad.gateway.house import House
 from riad.ledger.files import socket_path
 from riad.settings import Settings
 from riad.sites.catalogue import engines_from_environment
+from riad.texts import terminal_language
 
 GRACE = 10  # seconds that requests under way are given at the end
 
@@ -40,6 +44,10 @@ async def serve(settings: Settings, listener: socket.socket) -> None:
     """Serve until told to stop."""
     house = House(settings, engines_from_environment())
     await house.open(socket_path(settings.data_dir))
+    # What start-up made lives as long as the worker: the collector need not walk it again and again.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 50)
     config = uvicorn.Config(
         Door(house),
         http=CorkedProtocol,
@@ -84,7 +92,11 @@ def main() -> None:
     settings = riad_settings.load(arguments.config, data_dir=arguments.data_dir)
     _raise_open_files()
     listener = socket.socket(fileno=arguments.fd)
-    uvloop.run(serve(settings, listener))
+    try:
+        uvloop.run(serve(settings, listener))
+    except RiadError as error:
+        print(f"riad: {error.render(terminal_language())}", file=sys.stderr, flush=True)
+        sys.exit(1)
 
 
 if __name__ == "__main__":
