@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_right
 
+_PLACEHOLDER = re.compile(r"_\d+\]")
 FAR = 48
 """Code points from a cue to what it announces, at most."""
 _BEHIND = 6
 """Code points from an identifier to a cue that follows it (``AB123456 (CIN)``), at most."""
 
 
+BARRIER = "\x1e"
+"""Ends a text among those scanned together: no cue speaks beyond it."""
+
+
 class Cues:
     """The cues of one text: added in the order they end, then asked for the nearest."""
 
-    def __init__(self) -> None:
+    def __init__(self, text: str) -> None:
+        self._text = text
         self._starts: dict[str, list[int]] = {}
         self._ends: dict[str, list[int]] = {}
 
@@ -26,18 +33,25 @@ class Cues:
         self._starts.setdefault(type_, []).append(start)
         self._ends.setdefault(type_, []).append(end)
 
+    def _reaches(self, start: int, end: int) -> bool:
+        """Nothing stands between a cue and a value that the cue spoke of, or that ends the text."""
+        between = self._text[start:end]
+        return BARRIER not in between and not _PLACEHOLDER.search(between)
+
     def distance(self, type_: str, start: int, end: int) -> int:
         """How far before the span the nearest cue ends; ``FAR`` if none does. One right behind it is nearly as far."""
         ends = self._ends.get(type_)
         if not ends:
             return FAR
         index = bisect_right(ends, start)
-        if index and start - ends[index - 1] < FAR:
+        if index and start - ends[index - 1] < FAR and self._reaches(ends[index - 1], start):
             return start - ends[index - 1]
         starts = self._starts[type_]
         while index < len(starts) and starts[index] < end:
             index += 1
-        return FAR - 1 if index < len(starts) and starts[index] - end < _BEHIND else FAR
+        if index == len(starts) or starts[index] - end >= _BEHIND or not self._reaches(end, starts[index]):
+            return FAR
+        return FAR - 1
 
     def before(self, type_: str, start: int, end: int) -> bool:
         """A cue stands near, and no farther than any word that speaks against the type."""

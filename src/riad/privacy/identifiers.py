@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from riad.privacy.checks import CHECKS, IBAN_LENGTHS
+from riad.privacy.checks import CHECKS, IBAN_LENGTHS, iban
 from riad.privacy.cues import Cues
 
 DATA = Path(__file__).parent / "data"
@@ -90,7 +90,7 @@ def _kind(entry: dict[str, Any]) -> Kind:
         dict.fromkeys(map(ord, entry.get("separators", " .-"))),
         frozenset(entry.get("prefixes", "").split()),
         entry.get("alone", False),
-        compiled("after", r"[^\d\n]{{0,32}}?(?<![^\W_])({})(?![^\W_])"),
+        compiled("after", r"[^\d\n\x1e]{{0,32}}?(?<![^\W_])({})(?![^\W_])"),
         *(entry.get(score, 0.0) for score in ("valid", "invalid", "invalid_grouped", "cue")),
     )
 
@@ -146,6 +146,17 @@ def code(text: str, start: int, end: int, cues: Cues) -> Hit | None:
     return None
 
 
+def codes(text: str, start: int, end: int, cues: Cues) -> list[Hit]:
+    """The identifiers whose shape begins somewhere in ``[start, end)``."""
+    found = []
+    for kind in table().codes:
+        for match in kind.shape.finditer(text, start, end) if kind.shape else ():
+            hit = _code(text, *match.span(), kind, cues)
+            if hit:
+                found.append(hit)
+    return found
+
+
 def after(text: str, end: int, type_: str) -> Hit | None:
     """The value that a cue of that type, ending at ``end``, announces."""
     for kind in table().after.get(type_, ()):
@@ -191,7 +202,7 @@ def _code(text: str, start: int, end: int, kind: Kind, cues: Cues) -> Hit | None
 def _stands_alone(text: str, start: int, end: int) -> bool:
     """Without a cue, a code of a few letters and digits must be in capitals and no part of something longer."""
     before, behind = text[start - 1 : start], text[end : end + 1]
-    if not text[start:end].isupper() or before in tuple("#-/\\=&_.@") or behind in tuple("-_/\\=@"):
+    if not text[start:end].isupper() or before in tuple("#-/\\=&_.@") or behind in tuple("-_/=@"):
         return False
     return not (behind == "." and text[end + 1 : end + 2].isalnum())
 
@@ -199,9 +210,11 @@ def _stands_alone(text: str, start: int, end: int) -> bool:
 def _iban_length(value: str) -> int:
     """How much of a match is the IBAN: words of four letters may follow it."""
     wanted = IBAN_LENGTHS.get(value[:2].upper(), 0)
-    seen = 0
+    total, seen = len(value), 0
     for position, character in enumerate(value):
         seen += character.isalnum()
-        if seen == wanted and not value[position + 1 : position + 2].isalnum():
-            return position + 1
-    return len(value)
+        if seen == wanted:
+            value = value[: position + 2]
+            compact = "".join(filter(str.isalnum, value[: position + 1])).upper()
+            return position + 1 if iban(compact) or not value[position + 1 :].isalnum() else total
+    return total

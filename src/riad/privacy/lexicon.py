@@ -145,7 +145,11 @@ def lexicon() -> Lexicon:
         (("world", "surnames.txt"), ("ma", "surnames_more.txt"), ("ma", "surnames_arabic_more.txt")),
         common,
     )
-    particles = frozenset(map(fold_word, tomllib.loads(_read("ma", "names.toml"))["particles"]))
+    cues = tomllib.loads(_read("ma", "names.toml"))
+    particles = frozenset(map(fold_word, cues["particles"]))
+    announcing = (
+        {fold_word(cue) for words in cues.values() for cue in words if " " not in cue} - particles - given.keys()
+    )
     by_pattern: dict[bytes, dict[Word, None]] = defaultdict(dict)
     for pattern, word in _patterns({name: s for name, s in given.items() if name not in particles}):
         by_pattern[pattern][word] = None
@@ -155,7 +159,7 @@ def lexicon() -> Lexicon:
         [tuple(words) for words in by_pattern.values()],
         given,
         surnames,
-        frozenset(fold_word(word) for word, _ in _words("ma", "notnames.txt")),
+        frozenset(fold_word(word) for word, _ in _words("ma", "notnames.txt")) | announcing,
         particles,
         _places("before"),
         _places("after"),

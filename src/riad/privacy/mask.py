@@ -34,10 +34,13 @@ class Masker:
         self._placeholders: dict[tuple[str, str], str] = {}
         self._counts: dict[str, int] = {}
 
-    def mask(self, text: str, findings: Iterable[Finding]) -> str:
+    def mask(self, text: str, findings: Iterable[Finding], *, again: bool = False) -> str:
         """``text`` with its findings, in order and without overlaps as ``scan`` gives them, replaced.
 
         A ``JsonText`` stays valid JSON: values are kept unescaped, and a bare number becomes a string.
+
+        ``again=True``: the text is this masker's own work, in which a second scan still found something (a shorter
+        text can bring a cue within reach of a value). Its placeholders are left as they are.
         """
         is_json = isinstance(text, JsonText)
         spans = [(finding.start, finding.end, finding.type) for finding in findings]
@@ -48,14 +51,15 @@ class Masker:
         for start, end, type_, quoted in _in_json(text, spans) if is_json else ((*span, False) for span in spans):
             if start < done:
                 continue
-            pieces.append(self._escaped(text[done:start]))
             value = text[start:end]
-            if is_json and "\\" in value:
-                value = json.loads(f'"{value}"')
-            placeholder = self._placeholder(type_, value)
+            if again and ("[" in value or "]" in value):
+                continue  # never a placeholder inside a value: what is restored is not read again
+            gap = text[done:start]
+            pieces.append(gap if again else self._escaped(gap))
+            placeholder = self._placeholder(type_, _unescaped(value) if is_json else value)
             pieces.append(f'"{placeholder}"' if quoted else placeholder)
             done = end
-        pieces.append(self._escaped(text[done:]))
+        pieces.append(text[done:] if again else self._escaped(text[done:]))
         return "".join(pieces)
 
     def _placeholder(self, type_: str, value: str, *, literal: bool = False) -> str:
@@ -75,11 +79,18 @@ class Masker:
 
     def _escape(self, match: re.Match[str]) -> str:
         type_ = key(match)[1:].rpartition("_")[0]
-        return (
-            self._placeholder(type_, match[0], literal=True)
-            if type_ == "PERSON" or type_ in table().types
-            else match[0]
-        )
+        ours = type_ == "PERSON" or type_ in table().types
+        return self._placeholder(type_, match[0], literal=True) if ours else match[0]
+
+
+def _unescaped(value: str) -> str:
+    """What a part of a JSON string literal stands for."""
+    if "\\" not in value:
+        return value
+    try:
+        return str(json.loads(f'"{value}"'))
+    except ValueError:  # cut in the middle of an escape
+        return value
 
 
 def _same(type_: str, value: str) -> str:
@@ -102,6 +113,8 @@ def _in_json(text: str, spans: list[tuple[int, int, str]]) -> Iterator[tuple[int
         if literal and literal.start() < start and end < literal.end():
             yield start, end, type_, False
             continue
+        if not text[start].isdigit():
+            continue  # a bare word of JSON: true, false, null
         while text[start - 1] in _NUMBER:
             start -= 1
         while text[end] in _NUMBER:

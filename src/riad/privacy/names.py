@@ -34,7 +34,7 @@ _GAPS = {
     "title": re.compile(r"\.? {1,2}"),
     "role": re.compile(r"[ \t]{0,2}[:,]?[ \t]{1,2}"),
     "weak": re.compile(r"[ \t]{0,2}[:,]?[ \t]{1,2}"),
-    "closing": re.compile(r"[ \t]{0,4}[,.!;:]?[ \t]{0,8}(?:\r?\n\s{0,8}|(?<=[,:] ))(?:-{1,2}[ \t]?)?"),
+    "closing": re.compile(r"[ \t]{0,4}[,.!;:]?[ \t]{0,8}(?:\r?\n[ \t\r\n]{0,8}|(?<=[,:] ))(?:-{1,2}[ \t]?)?"),
 }
 _GAPS["thing"] = _GAPS["field"]
 _GAPS["short_title"] = _GAPS["honorific"] = _GAPS["title"]
@@ -141,6 +141,8 @@ class _Finder:
         text = self.text
         if not text[start].isupper() or not (text[end : end + 1] == "." or text[start:end] == "Me"):
             return False
+        if text[max(0, start - 3) : start].rstrip(" ").endswith("]"):
+            return False  # behind a placeholder, where a name was
         before = self._previous(start)
         return before is None or not before.raw[0].isupper() or before.word in self.lexicon.not_names
 
@@ -262,7 +264,7 @@ class _Finder:
             pending.clear()
         while len(name) > 1 and len(name[-1].raw) == 1:
             name.pop()  # an initial ends no name
-        while pending and name and name[-1] is pending[-1] and not self._listed(name[-1].word):
+        while pending and len(name) > 1 and name[-1] is pending[-1] and not self._listed(name[-1].word):
             name.pop()  # a particle with nothing behind it
             pending.pop()
         return name

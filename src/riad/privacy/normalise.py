@@ -13,7 +13,9 @@ import html
 import re
 from bisect import bisect_right
 
-SEPARATOR = " \x1e "
+from riad.privacy.cues import BARRIER
+
+SEPARATOR = f" {BARRIER} "
 """Stands between texts scanned in one pass; no identifier, name or cue spans it."""
 
 

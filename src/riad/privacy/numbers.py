@@ -28,6 +28,7 @@ CALLING_CODES = frozenset(_CALLING_CODES.split())
 """Country codes of ITU-T E.164, those in use."""
 _GROUP = re.compile(r"\d+")
 _MORE = re.compile(r"(?:[ .\-/]?\d){0,24}(?!\d)|")
+_GLUED = re.compile(r"(?<!\d)(?<!\d[ ./-])(?:\d{1,4}[./_-]|0,)$")
 _DATE = re.compile(r"\d\d[ ./-]\d\d[ ./-](?:19|20)\d\d\b|(?:19|20)\d\d[./-]\d\d[./-]\d\d")
 _STEPS = re.compile(r"0?123456789|9876543210?|(\d)\1+")
 
@@ -40,6 +41,7 @@ class Run(NamedTuple):
     lengths: str  # how long each is, as one character (``Kind.groups`` is written so too)
     digits: str  # all their digits
     at: list[int]  # where each group starts among them, and where the last ends
+    hits: list[Hit]  # found so far
 
 
 def read(text: str, start: int, end: int, cues: Cues) -> list[Hit]:
@@ -50,8 +52,9 @@ def read(text: str, start: int, end: int, cues: Cues) -> list[Hit]:
     if lengths.count(1) * 2 > len(spans):
         return []  # a table of single digits
     digits = "".join(text[a:b] for a, b in spans)
-    run = Run(text, spans, "".join(chr(48 + length) for length in lengths), digits, [0, *accumulate(lengths)])
-    hits: list[Hit] = []
+    run = Run(
+        text, spans, "".join(chr(48 + length) for length in lengths), digits, [0, *accumulate(lengths)], hits := []
+    )
     index = 0
     while index < len(spans) and spans[index][0] < limit:
         hit = _best(run, index, cues) or _abroad(run, index, end)
@@ -67,7 +70,7 @@ def read(text: str, start: int, end: int, cues: Cues) -> list[Hit]:
 def international(text: str, start: int, end: int) -> Hit | None:
     """A telephone number with its country in front (E.164: 8 digits or more), less what only follows it."""
     value = text[start:end]
-    if value[0] == "+" and text[start - 1 : start].isalnum():
+    if value[0] == "+" and text[start - 1 : start].isdigit():
         return None
     while value:
         digits = "".join(filter(str.isdigit, value))
@@ -109,12 +112,12 @@ def _number(run: Run, index: int, last: int, kind: Kind, cues: Cues, usual: bool
     """That kind of number in the groups from ``index`` to ``last``. ``usual``: it is often grouped so."""
     if kind.starts and not kind.starts.match(run.digits, run.at[index]):
         return None
-    text, start, end = run.text, run.spans[index][0], run.spans[last][1]
+    start, end = run.spans[index][0], run.spans[last][1]
     if not usual and not kind.any_groups and not cues.before(kind.type, start, end):
         return None
     digits = run.digits[run.at[index] : run.at[last + 1]]
     holds = CHECKS[kind.check](digits) if kind.check else None
-    if _STEPS.fullmatch(digits) or _is_other(text, start, kind, index != last):
+    if _STEPS.fullmatch(digits) or _is_other(run, start, kind, index != last):
         return None
     if kind.cue and cues.before(kind.type, start, end):
         return Hit(
@@ -134,9 +137,11 @@ def _number(run: Run, index: int, last: int, kind: Kind, cues: Cues, usual: bool
     )
 
 
-def _is_other(text: str, start: int, kind: Kind, grouped: bool) -> bool:
+def _is_other(run: Run, start: int, kind: Kind, grouped: bool) -> bool:
     """The digits belong to a date, or to the end of a longer number, a path or a reference."""
-    if kind.type == "PHONE" and grouped and _DATE.match(text, start):
-        return True
-    glue = ".,/-_" if kind.type == "PHONE" else "."
-    return start > 1 and text[start - 1] in glue and text[start - 2].isdigit()
+    if kind.type == "PHONE" and grouped:
+        return _DATE.match(run.text, start) is not None
+    if run.hits and run.hits[-1].end == start - 1:
+        return False
+    glued = _GLUED.search(run.text, max(0, start - 8), start)
+    return glued is not None and (kind.type == "PHONE" or glued[0][-1] == ".")

@@ -9,12 +9,14 @@ found, and (6) every span goes back to the text it came from, in code points of 
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from functools import cache
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from typing import Any
 
+import msgspec
 import re2
 
 from riad.privacy import identifiers, names, numbers
@@ -22,16 +24,19 @@ from riad.privacy.cues import Cues
 from riad.privacy.finding import Finding
 from riad.privacy.identifiers import Hit, table
 from riad.privacy.normalise import SEPARATOR, normalise
+from riad.privacy.sensitive import classify
 from riad.privacy.words import Seen, look
 
 FLOOR = 0.4
 """Findings below this score are not reported."""
-NEAR = 200
-"""Code points between a person and a word that makes what is said of them sensitive."""
-_IMPERSONAL = frozenset({"ICE", "IF", "RC", "SIRET"})
-"""Identifiers of companies: a sensitive word beside one says nothing of a person."""
-_NOT_SENSITIVE = frozenset({"offences"})
-"""Categories outside law 09-08 article 1(3)."""
+_ROUNDS = 3
+_RUN = re.compile(identifiers.RUN)
+_AHEAD = 40
+_PLATE = frozenset("|-/")
+_APART = frozenset(("", *" \n\t\r.,;:!?()\"'"))
+"""What may stand beside a finding without hiding another."""
+_BLANK = "]"
+"""What stands for a finding in a second reading: no part of a word, as in the placeholder that will replace it."""
 
 
 @cache
@@ -49,35 +54,72 @@ def scan(text: str) -> list[Finding]:
 
 def scan_many(texts: Sequence[str]) -> list[list[Finding]]:
     """The same for several texts at once, in one pass: a list of findings for each."""
-    joined = SEPARATOR.join(texts)
-    clean, offsets = normalise(joined)
-    data = clean.encode("utf-8", "surrogatepass")
-    shapes = [match.span() for match in _shapes().finditer(data)]
-    seen = look(data, bool(shapes))
-    if not shapes and not seen:
-        return [[] for _ in texts]
-    spans, hits = _positions(clean, data, shapes, seen)
-    found = _read(clean, spans, hits)
+    clean, offsets = normalise(SEPARATOR.join(texts))
+    found, vocabulary = _find(clean)
     result: list[list[Finding]] = [[] for _ in texts]
     if not found:
         return result
     starts = [0, *accumulate(len(text) + len(SEPARATOR) for text in texts)]
-    for finding in _classified(found, [hit for hit in hits if hit[0].role == "vocabulary"], clean):
+    for finding in classify(found, vocabulary, clean):
         start, end = offsets.span(finding.start, finding.end) if offsets else (finding.start, finding.end)
         which = bisect_right(starts, start) - 1
-        begin = starts[which]
-        result[which].append(
-            Finding(
-                finding.type,
-                start - begin,
-                end - begin,
-                finding.score,
-                finding.why,
-                finding.persons,
-                finding.categories,
-            )
-        )
+        result[which].append(msgspec.structs.replace(finding, start=start - starts[which], end=end - starts[which]))
     return result
+
+
+def _find(clean: str) -> tuple[list[Hit], list[Seen]]:
+    """What a normalised text holds, in order and apart, and its sensitive words."""
+    found, hits, settled = _pass(clean)
+    for _ in range(_ROUNDS):
+        if settled:
+            break
+        # What was found may hide something that touches it: look once more, without it.
+        more, _, settled = _pass(_without(clean, found))
+        found = sorted((*found, *more))
+    return found, [hit for hit in hits if hit[0].role == "vocabulary"] if found else []
+
+
+def _pass(clean: str) -> tuple[list[Hit], list[Seen], bool]:
+    """One reading: candidates that do not overlap, the words that may matter, and whether that was certainly all."""
+    data = clean.encode("utf-8", "surrogatepass")
+    shapes = [match.span() for match in _shapes().finditer(data)]
+    seen = look(data, bool(shapes))
+    if not shapes and not seen:
+        return [], [], True
+    spans, hits = _positions(clean, data, shapes, seen)
+    candidates = _read(clean, spans, hits)
+    found = _resolved(candidates)
+    return found, hits, _is_settled(clean, spans, candidates, found)
+
+
+def _without(clean: str, found: list[Hit]) -> str:
+    """The text with its findings blanked, every offset kept."""
+    pieces: list[str] = []
+    done = 0
+    for hit in found:
+        pieces += (clean[done : hit.start], _BLANK * (hit.end - hit.start))
+        done = hit.end
+    return "".join((*pieces, clean[done:]))
+
+
+def _is_settled(clean: str, spans: list[tuple[int, int]], candidates: list[Hit], found: list[Hit]) -> bool:
+    """What was found stands apart, and nothing that gave way, shape or candidate, reaches beyond it."""
+    for hit in found:
+        if clean[max(hit.start - 1, 0) : hit.start] not in _APART or clean[hit.end : hit.end + 1] not in _APART:
+            return False
+    starts = [hit.start for hit in found]
+    for start, end in spans:
+        first, last = bisect_left(starts, start), bisect_left(starts, end) - 1
+        inside = found[first : last + 1]
+        if inside and (inside[0].start > start or inside[-1].end < end):
+            return False
+        if any(behind.start - before.end > 2 for before, behind in pairwise(inside)):
+            return False
+    for candidate in candidates if len(candidates) > len(found) else ():
+        index = bisect_right(starts, candidate.start) - 1
+        if index < 0 or candidate.end > found[index].end:
+            return False
+    return True
 
 
 def _positions(
@@ -102,8 +144,8 @@ def _positions(
 
 
 def _read(clean: str, spans: list[tuple[int, int]], hits: list[Seen]) -> list[Hit]:
-    """Every candidate in its context, without overlaps."""
-    cues = Cues()
+    """Every candidate, read in its context."""
+    cues = Cues(clean)
     people: list[Seen] = []
     found: list[Hit] = []
     for word, start, end in hits:
@@ -123,16 +165,26 @@ def _read(clean: str, spans: list[tuple[int, int]], hits: list[Seen]) -> list[Hi
     if people:
         people.sort(key=lambda hit: (hit[1], -hit[2]))
         found += names.find(clean, people)
-    return _resolved(found)
+    return [hit for hit in found if hit.score >= FLOOR]
 
 
 def _shape(clean: str, start: int, end: int, cues: Cues) -> list[Hit]:
     """What a match of ``table().pattern`` turns out to be: nothing, one span or several."""
-    first = clean[start]
-    if first == "+" or (first == "0" and "(" in clean[start:end]):
-        return _one(numbers.international(clean, start, end))
-    hits = numbers.read(clean, start, end, cues) if first.isdigit() and "@" not in clean[start:end] else []
-    return hits or _one(identifiers.code(clean, start, end, cues))
+    if clean[start].isdigit() and "(" not in clean[start:end] and "@" not in clean[start:end]:
+        hits = numbers.read(clean, start, end, cues) or _one(identifiers.code(clean, start, end, cues))
+        if not hits and (clean.count(".", start, end) > 2 or clean[end : end + 1] in _PLATE):
+            hits = identifiers.codes(clean, start, end + _AHEAD, cues)  # an address or a plate, behind other digits
+        return hits
+    if clean[start] in "+0":
+        hits = _one(numbers.international(clean, start, end))
+    else:
+        hits = _one(identifiers.code(clean, start, end, cues))
+    # The match may have swallowed the beginning of a number that follows: read on from where the span ends.
+    rest = hits[-1].end if hits else start + 1
+    if rest < end:
+        for match in _RUN.finditer(clean, rest, end + _AHEAD):
+            hits += numbers.read(clean, *match.span(), cues)
+    return hits
 
 
 def _one(hit: Hit | None) -> list[Hit]:
@@ -141,7 +193,6 @@ def _one(hit: Hit | None) -> list[Hit]:
 
 def _resolved(found: list[Hit]) -> list[Hit]:
     """The same without overlaps: of two that touch, the longer, and of two as long, the surer."""
-    found = [hit for hit in found if hit.score >= FLOOR]
     if len(found) < 2:
         return found
     kept: list[Hit] = []
@@ -153,27 +204,3 @@ def _resolved(found: list[Hit]) -> list[Hit]:
         else:
             kept.append(hit)
     return kept
-
-
-def _classified(found: list[Hit], vocabulary: list[Seen], clean: str) -> list[Finding]:
-    """Findings with their class: sensitive where a word near by, in the same text, says something sensitive."""
-    if not vocabulary:
-        return [Finding(hit.type, hit.start, hit.end, round(hit.score, 2), hit.why) for hit in found]
-    vocabulary.sort(key=lambda entry: entry[1])
-    ends = [end for _, _, end in vocabulary]
-    findings = []
-    for hit in found:
-        about: dict[str, str] = {}
-        first = bisect_left(ends, hit.start - NEAR) if hit.type not in _IMPERSONAL else len(ends)
-        for index in range(first, len(vocabulary)):
-            word, start, end = vocabulary[index]
-            if start > hit.end + NEAR:
-                break
-            if word.value not in about:
-                between = clean[end : hit.start] if end <= hit.start else clean[hit.end : start]
-                if SEPARATOR not in between:
-                    about[word.value] = word.text
-        why = "; ".join((hit.why, *(f"{category}: {word}" for category, word in about.items())))
-        persons = "sensitive" if about.keys() - _NOT_SENSITIVE else "personal"
-        findings.append(Finding(hit.type, hit.start, hit.end, round(hit.score, 2), why, persons, tuple(sorted(about))))
-    return findings

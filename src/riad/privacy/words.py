@@ -37,6 +37,8 @@ def look(data: bytes, shapes: bool) -> list[Seen]:
     alive = shapes
     for index, start, end in known.automaton.find_matches_as_indexes(b" %b " % data.translate(FOLD), overlapping=True):
         end -= 2
+        if data[end : end + 1] == b"_" and data[start - 1 : start] == b"[":
+            continue  # the type of a placeholder: "[PHONE_1]" announces no telephone
         for word in meanings[index]:
             role, value = word.role, word.value
             if role == "name cue":

@@ -1,0 +1,48 @@
+"""What makes personal data sensitive: words near a person that say something of their health, religion, politics…
+
+Law 09-08, article 1(3). The words are data (``data/sensitive.toml``): conditions and memberships, not topics, and they
+count only near an identifier of a person. Their category is reported even where it is no matter of that article
+("offences", article 12): the law room decides what follows.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+
+from riad.privacy.cues import BARRIER
+from riad.privacy.finding import Finding
+from riad.privacy.identifiers import Hit
+from riad.privacy.words import Seen
+
+NEAR = 200
+"""Code points between a person and a word that speaks of them, at most."""
+_IMPERSONAL = frozenset({"ICE", "IF", "RC", "SIRET"})
+"""Identifiers of companies: a sensitive word beside one says nothing of a person."""
+_NOT_SENSITIVE = frozenset({"offences"})
+"""Categories outside article 1(3)."""
+
+
+def classify(found: list[Hit], vocabulary: list[Seen], text: str) -> list[Finding]:
+    """The findings with their class and categories. ``vocabulary``: the sensitive words of ``text``, by place."""
+    ends = [end for _, _, end in vocabulary]
+    findings = []
+    for hit in found:
+        about = _near(hit, vocabulary, ends, text) if vocabulary and hit.type not in _IMPERSONAL else {}
+        why = "; ".join((hit.why, *(f"{category}: {word}" for category, word in about.items())))
+        persons = "sensitive" if about.keys() - _NOT_SENSITIVE else "personal"
+        findings.append(Finding(hit.type, hit.start, hit.end, round(hit.score, 2), why, persons, tuple(sorted(about))))
+    return findings
+
+
+def _near(hit: Hit, vocabulary: list[Seen], ends: list[int], text: str) -> dict[str, str]:
+    """The first word of each category near that span, in the same text."""
+    about: dict[str, str] = {}
+    for index in range(bisect_left(ends, hit.start - NEAR), len(vocabulary)):
+        word, start, end = vocabulary[index]
+        if start > hit.end + NEAR:
+            break
+        if word.value not in about:
+            between = text[end : hit.start] if end <= hit.start else text[hit.end : start]
+            if BARRIER not in between:
+                about[word.value] = word.text
+    return about
