@@ -32,10 +32,9 @@ class CorkedTransport:
         self._transport.close()
 
     def _flush(self) -> None:
-        parts = self._parts
-        if parts:
+        parts, self._parts = self._parts, []
+        if parts and not self._transport.is_closing():  # the client may have left since
             self._transport.write(parts[0] if len(parts) == 1 else b"".join(parts))
-            parts.clear()
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._transport, name)
