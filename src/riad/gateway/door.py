@@ -159,7 +159,7 @@ async def _reply(error: RiadError, request_id: str, language: str, driver: Drive
     """Send an error, unless the reply has begun: then the connection just ends."""
     if driver.began:
         return
-    headers = error_headers(error, request_id)
+    headers = [*error_headers(error, request_id), *driver.limits]
     body = error_body(error, choose(language) if language else "en")
     headers.append((b"content-length", str(len(body)).encode()))
     if error.status == 413:

@@ -28,7 +28,8 @@ EVENT_STREAM = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"cache
 class Driver:
     """Drives one request's flow to its end.
 
-    ``began`` tells whether the reply's head was sent; ``route`` is the last route used, for the metrics.
+    ``began`` tells whether the reply's head was sent; ``route`` is the last route used, for the metrics; ``limits`` are
+    the headers that tell what remains of the key's limits.
     """
 
     __slots__ = (
@@ -36,7 +37,6 @@ class Driver:
         "_gone",
         "_health",
         "_house",
-        "_limits",
         "_receive",
         "_response",
         "_send",
@@ -44,6 +44,7 @@ class Driver:
         "_told",
         "_watcher",
         "began",
+        "limits",
         "route",
     )
 
@@ -56,8 +57,8 @@ class Driver:
         self._watcher: asyncio.TimerHandle | asyncio.Task[None] | None = None
         self._task: asyncio.Task[Any] | None = None
         self._gone = self._told = self._committing = False
-        self._limits: list[tuple[bytes, bytes]] = []
         self.began = False
+        self.limits: list[tuple[bytes, bytes]] = []
         self.route: Any = None
 
     async def drive(self, flow: effects.Flow) -> None:
@@ -115,9 +116,11 @@ class Driver:
 
     async def _admit(self, effect: effects.Admit) -> None:
         limiter = self._house.limiter
-        if not limiter.admit(effect.key):
-            await limiter.acquire(effect.key)
-        self._limits = limiter.headers(effect.key)
+        try:
+            if not limiter.admit(effect.key):
+                await limiter.acquire(effect.key)
+        finally:
+            self.limits = limiter.headers(effect.key)
 
     async def _durable(self, effect: effects.Durable) -> int:
         """A client that leaves meanwhile is told apart afterwards: what is on its way to the disk gets there."""
@@ -139,7 +142,7 @@ class Driver:
     async def _start(self, effect: effects.Start) -> None:
         self.began = True
         kind = EVENT_STREAM if effect.length is None else [JSON, (b"content-length", b"%d" % effect.length)]
-        headers = [*kind, *effect.headers, *self._limits]
+        headers = [*kind, *effect.headers, *self.limits]
         await self._send({"type": "http.response.start", "status": 200, "headers": headers})
 
     async def _send_on(self, effect: effects.Send) -> None:
