@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from riad.errors import RiadError
 from riad.settings import EMBEDDED_MODEL
-from riad.texts import N_
+from riad.texts import Message, N_
 
 EUROPE, AMERICA = "european-model", "american-model"
 CONFIG = """
@@ -94,8 +94,8 @@ def stage(directory: Path) -> Iterator[Stage]:
     data_dir = directory / "data"
     with contextlib.ExitStack() as stack:
         for place, label, model in (
-            ("europe", "stand-in for a European cloud", EUROPE),
-            ("america", "stand-in for a US cloud", AMERICA),
+            ("europe", N_("stand-in for a European cloud"), EUROPE),
+            ("america", N_("stand-in for a US cloud"), AMERICA),
         ):
             stack.enter_context(_abroad(directory, place, label, model, ports[place]))
         arguments = ["up", "--port", "0", "--data-dir", str(data_dir), "--config", str(config), "--json"]
@@ -136,7 +136,7 @@ def _abroad(directory: Path, place: str, label: str, model: str, port: int) -> I
         for process in (one, two):
             assert process.stdout is not None
             if not process.stdout.readline().startswith("ready"):
-                raise Failed(N_("The {label} did not start."), label=label)
+                raise Failed(N_("The {label} did not start."), label=Message(label))
         yield
 
 

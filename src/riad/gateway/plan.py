@@ -187,7 +187,9 @@ class Planner:
         rules = decision.rules or decision.would_permit  # a denial by default: what would have permitted it
         first = rules[0] if rules else None
         return Unlawful(
-            N_("No lawful route ({outcome}). {rule} {law}, article {article}."),
+            N_("No lawful route ({outcome}). {rule} {law}, article {article}.")
+            if first
+            else N_("No lawful route ({outcome}): no rule permits it."),
             remedy=N_("What would make it lawful: {remedies}."),
             code=f"law_{decision.outcome}",
             detail={
