@@ -38,7 +38,7 @@ def luhn(digits: str) -> bool:
 
 def mod97(digits: str) -> bool:
     """The key of a Moroccan RIB (24 digits) and of an ICE (15): the whole number is a multiple of 97."""
-    return len(set(digits)) > 1 and int(digits) % 97 == 0
+    return int(digits) % 97 == 0 and len(set(digits)) > 1
 
 
 def iban(value: str) -> bool:

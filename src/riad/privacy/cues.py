@@ -24,6 +24,9 @@ class Cues:
         self._starts: dict[str, list[int]] = {}
         self._ends: dict[str, list[int]] = {}
 
+    def __bool__(self) -> bool:
+        return bool(self._ends)
+
     def __contains__(self, type_: str) -> bool:
         """Whether there is any cue of that type."""
         return type_ in self._ends

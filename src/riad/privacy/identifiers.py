@@ -25,6 +25,8 @@ RUN = r"\b\d(?:[ .\-/]?\d){8,63}\b"
 INTERNATIONAL = r"(?:\+|\b00)[1-9](?:[ .\-/()]{0,3}\d){6,14}\b"
 _BEFORE_RUNS = ("EMAIL", "IBAN", "GPS")
 """Types whose shape a run of digits would cut short."""
+AGAINST = 24
+"""Code points from a word that speaks against a type to what it disqualifies, at most."""
 _REACH = 64
 """Code points behind a cue in which its value is looked for."""
 
@@ -66,6 +68,7 @@ class Table(NamedTuple):
     by_length: dict[int, tuple[Kind, ...]]  # numbers, by how many digits
     groups: dict[str, tuple[Kind, ...]]  # numbers, by how their digits are grouped: a character a group
     codes: tuple[Kind, ...]
+    digit_codes: tuple[Kind, ...]  # those that a run of digits could swallow
     after: dict[str, tuple[Kind, ...]]
     cues: tuple[tuple[str, str], ...]  # (type, cue)
     against: tuple[tuple[str, str], ...]  # (type, word that speaks against it)
@@ -126,6 +129,7 @@ def table() -> Table:
         {length: tuple(kinds) for length, kinds in by_length.items()},
         {way: tuple(kinds) for way, kinds in groups.items()},
         tuple(codes),
+        tuple(kind for kind in codes if kind.shape and kind.shape.pattern.startswith((r"\b\d", r"\b(?:\d"))),
         {type_: tuple(kinds) for type_, kinds in after.items()},
         tuple(cues),
         tuple(against),
@@ -147,9 +151,9 @@ def code(text: str, start: int, end: int, cues: Cues) -> Hit | None:
 
 
 def codes(text: str, start: int, end: int, cues: Cues) -> list[Hit]:
-    """The identifiers whose shape begins somewhere in ``[start, end)``."""
+    """The identifiers whose shape starts with a digit, anywhere in ``[start, end)``."""
     found = []
-    for kind in table().codes:
+    for kind in table().digit_codes:
         for match in kind.shape.finditer(text, start, end) if kind.shape else ():
             hit = _code(text, *match.span(), kind, cues)
             if hit:
@@ -166,37 +170,30 @@ def after(text: str, end: int, type_: str) -> Hit | None:
     return None
 
 
+def cued_score(kind: Kind, holds: bool | None) -> float:
+    """How sure a value behind its cue is: less where its check key is wrong."""
+    return kind.cue - (0.25 if holds is False else 0)
+
+
 def _code(text: str, start: int, end: int, kind: Kind, cues: Cues) -> Hit | None:
     if kind.check == "iban":
         end = start + _iban_length(text[start:end])
-    value = text[start:end]
-    compact = value.translate(kind.separators).upper()
+    compact = text[start:end].translate(kind.separators).upper()
     if kind.form and not kind.form.fullmatch(compact):
         return None
     holds = CHECKS[kind.check](compact) if kind.check else None
+    if holds is False and not kind.invalid:
+        return None
+    why = "key" if holds else "shape" if holds is None else "key wrong"
     if cues.before(kind.type, start, end):
-        if holds is False and not kind.invalid:
-            return None
-        return Hit(
-            start,
-            end,
-            kind.type,
-            kind.cue - (0.25 if holds is False else 0),
-            "cue; key wrong" if holds is False else "cue",
-        )
+        why = "cue; key wrong" if holds is False else "cue"
+        return Hit(start, end, kind.type, cued_score(kind, holds), why)
     if kind.alone and not _stands_alone(text, start, end):
         return None
-    if cues.distance("not " + kind.type, start, end) <= 24:
+    if cues.distance("not " + kind.type, start, end) <= AGAINST:
         return None
-    if kind.prefixes:
-        known = compact.rstrip("0123456789") in kind.prefixes
-        return Hit(start, end, kind.type, kind.valid if known else kind.invalid, "shape")
-    score = kind.invalid if holds is False else kind.valid
-    return (
-        Hit(start, end, kind.type, score, "key" if holds else "shape" if holds is None else "key wrong")
-        if score
-        else None
-    )
+    known = compact.rstrip("0123456789") in kind.prefixes or not kind.prefixes
+    return Hit(start, end, kind.type, kind.valid if known and holds is not False else kind.invalid, why)
 
 
 def _stands_alone(text: str, start: int, end: int) -> bool:

@@ -13,10 +13,13 @@ from typing import NamedTuple
 
 from riad.privacy.checks import CHECKS
 from riad.privacy.cues import Cues
-from riad.privacy.identifiers import Hit, Kind, table
+from riad.privacy.identifiers import Hit, Kind, cued_score, table
 
 LONGEST = 24
 """Digits of the longest number known, a RIB."""
+
+GROUPS, CUED_GROUPS = 8, 12
+"""Groups of one number, at most: a RIB dictated in pairs has twelve, and is believed behind a cue."""
 
 _CALLING_CODES = """
 1 20 211 212 213 216 218 220 221 222 223 224 225 226 227 228 229 230 231 233 234 235 236 237 240 241 242 243 244 250
@@ -93,48 +96,39 @@ def _abroad(run: Run, index: int, end: int) -> Hit | None:
 def _best(run: Run, index: int, cues: Cues) -> Hit | None:
     """The identifier that starts at that group: the surest, and of two nearly as sure the longer."""
     groups, by_length = table().groups, table().by_length
+    at, lengths = run.at, run.lengths
+    first = at[index]
     best: Hit | None = None
-    for last in range(index, len(run.spans)):
-        total = run.at[last + 1] - run.at[index]
+    for last in range(index, min(len(lengths), index + (CUED_GROUPS if cues else GROUPS))):
+        total = at[last + 1] - first
         if total > LONGEST:
             break
-        usual = groups.get(run.lengths[index : last + 1], ())
+        usual = groups.get(lengths[index : last + 1])
         for kind in usual or by_length.get(total, ()):
-            if not (usual or kind.any_groups or kind.type in cues):
+            if kind.starts and not kind.starts.match(run.digits, first):
                 continue
-            hit = _number(run, index, last, kind, cues, bool(usual))
-            if hit and (best is None or hit.score >= best.score - 0.1):
-                best = hit
+            if usual or kind.any_groups or kind.type in cues:
+                hit = _number(run, index, last, kind, cues, usual is not None)
+                if hit and (best is None or hit.score >= best.score - 0.1):
+                    best = hit
     return best
 
 
 def _number(run: Run, index: int, last: int, kind: Kind, cues: Cues, usual: bool) -> Hit | None:
     """That kind of number in the groups from ``index`` to ``last``. ``usual``: it is often grouped so."""
-    if kind.starts and not kind.starts.match(run.digits, run.at[index]):
-        return None
     start, end = run.spans[index][0], run.spans[last][1]
-    if not usual and not kind.any_groups and not cues.before(kind.type, start, end):
-        return None
     digits = run.digits[run.at[index] : run.at[last + 1]]
     holds = CHECKS[kind.check](digits) if kind.check else None
+    cued = kind.type in cues and kind.cue > 0 and cues.before(kind.type, start, end)
+    if not cued and not usual and not (holds and kind.any_groups):
+        return None
     if _STEPS.fullmatch(digits) or _is_other(run, start, kind, index != last):
         return None
-    if kind.cue and cues.before(kind.type, start, end):
-        return Hit(
-            start,
-            end,
-            kind.type,
-            kind.cue - (0.25 if holds is False else 0),
-            "cue; key wrong" if holds is False else "cue",
-        )
-    if not usual and not holds:
-        return None
+    why = "key" if holds else "shape" if holds is None else "key wrong"
+    if cued:
+        return Hit(start, end, kind.type, cued_score(kind, holds), "cue" if holds is not False else "cue; key wrong")
     score = kind.valid if holds else kind.invalid or (kind.invalid_grouped if index != last else 0.0)
-    return (
-        Hit(start, end, kind.type, score, "key" if holds else "shape" if holds is None else "key wrong")
-        if score
-        else None
-    )
+    return Hit(start, end, kind.type, score, why) if score else None
 
 
 def _is_other(run: Run, start: int, kind: Kind, grouped: bool) -> bool:
