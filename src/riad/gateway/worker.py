@@ -21,7 +21,6 @@ import uvloop
 
 from riad import settings as riad_settings
 from riad.errors import RiadError
-from riad.gateway.cork import CorkedProtocol
 from riad.gateway.door import Door
 from riad.gateway.house import House
 from riad.ledger.files import socket_path
@@ -50,7 +49,7 @@ async def serve(settings: Settings, listener: socket.socket) -> None:
     gc.set_threshold(20_000, 20, 50)
     config = uvicorn.Config(
         Door(house),
-        http=CorkedProtocol,
+        http="httptools",
         ws="none",
         lifespan="off",
         access_log=False,
