@@ -53,6 +53,7 @@ class Lexicon(NamedTuple):
     institutions: frozenset[str]  # and after a company's
     skips: frozenset[str]
     known: frozenset[str]  # public figures and towns, as folded words joined by spaces
+    known_words: frozenset[str]  # the words of those
 
 
 def _read(*path: str) -> str:
@@ -150,6 +151,7 @@ def lexicon() -> Lexicon:
     announcing = (
         {fold_word(cue) for words in cues.values() for cue in words if " " not in cue} - particles - given.keys()
     )
+    known = frozenset(" ".join(map(fold_word, name.split())) for name in _known())
     by_pattern: dict[bytes, dict[Word, None]] = defaultdict(dict)
     for pattern, word in _patterns({name: s for name, s in given.items() if name not in particles}):
         by_pattern[pattern][word] = None
@@ -164,5 +166,6 @@ def lexicon() -> Lexicon:
         _places("before"),
         _places("after"),
         _places("skip"),
-        frozenset(" ".join(map(fold_word, name.split())) for name in _known()),
+        known,
+        frozenset(word for name in known for word in name.split()),
     )

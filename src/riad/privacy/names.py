@@ -8,21 +8,15 @@ script, when a certain given name has its capital and nothing says that it is a 
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
 
-from riad.privacy.fold import fold_word
 from riad.privacy.identifiers import Hit
 from riad.privacy.lexicon import STRONG, WEAK, Lexicon, Word, lexicon
+from riad.privacy.tokens import Token, Tokens
 from riad.privacy.words import Seen
 
 LONGEST = 6
 """Words of a name, at most: "Sidi Mohamed Ben Abdelkrim El Khattabi" has six."""
 
-_WORD = r"(?:\d?[^\W\d_](?:[^\W_]|['\-](?=[^\W_])){0,47})"
-_NEXT = re.compile(rf"( {{1,2}}|\t|\. ?(?=[^\W\d_])|-)({_WORD})")
-_FIRST = re.compile(_WORD)
-_BEFORE = re.compile(rf"({_WORD}|d')[ ']{{1,2}}$")
-_PREVIOUS = re.compile(rf"({_WORD})( {{1,2}}|-)$")
 _TITLES = re.compile(
     r"(?:m|mr|mme|mlle|ms|mrs|dr|pr|me|monsieur|madame|mademoiselle|docteur|professeur|maître|si|ssi|le|la|l'|est|c'est|is|hiya|"
     r"howa|huwa|hya|السيد|السيدة|الأستاذ|الأستاذة|الدكتور|الدكتورة|الآنسة|هو|هي|:)(?:\.? |(?<=') ?|(?<=:) ?)",
@@ -59,33 +53,22 @@ _ORDINALS = r"lkhamis|l5amis|ssadis|essadis|ttani|tani)\b| (?:الأول|الا�
 _KINGS = re.compile(rf" (?:[IVX]{{1,4}}|1er|[1-9]|{_ORDINALS}")
 
 
+_CLITICS = frozenset("وبلف")
 _GLUE = ("@", "/", "_", ".", "#", "-")
 """What, right before a word, says that it is part of an address, a path or an identifier."""
-
-
-class Token(NamedTuple):
-    start: int
-    end: int
-    raw: str
-    word: str  # folded
-
-
-def _made(match: re.Match[str] | None, group: int) -> Token | None:
-    """A token, without the 's of possession."""
-    if not match:
-        return None
-    raw = match[group].removesuffix("'s")
-    return Token(match.start(group), match.start(group) + len(raw), raw, fold_word(raw))
 
 
 def find(text: str, hits: list[Seen]) -> list[Hit]:
     """The persons named in ``text``. ``hits``: given names and name cues with their span, by start."""
     finder = _Finder(text)
     found: list[Hit] = []
+    answered = -1
     for word, start, end in hits:
-        if word.role == "name cue":
+        # "je m'appelle" holds "m'appelle": of two cues that end together the longer comes first, and suffices.
+        if word.role == "name cue" and end != answered:
             hit = finder.after_cue(word, start, end)
             if hit:
+                answered = end
                 found.append(hit)
     sure = sorted((hit.start, hit.end) for hit in found)
     at = 0
@@ -106,6 +89,7 @@ def find(text: str, hits: list[Seen]) -> list[Hit]:
 class _Finder:
     def __init__(self, text: str) -> None:
         self.text = text
+        self.tokens = Tokens(text)
         self.lexicon: Lexicon = lexicon()
 
     # -- what follows a cue ---------------------------------------------------------------------------------------
@@ -123,8 +107,10 @@ class _Finder:
         if kind not in ("closing", "thing"):
             for _ in range(3):
                 title = _TITLES.match(text, position)
-                position = title.end() if title else position
-        first = self._token(position)
+                if not title:
+                    break
+                position = title.end()
+        first = self.tokens.at(position)
         if not first or first.word in self.lexicon.not_names:
             return None
         sure = kind in ("self", "field")
@@ -143,7 +129,7 @@ class _Finder:
             return False
         if text[max(0, start - 3) : start].rstrip(" ").endswith("]"):
             return False  # behind a placeholder, where a name was
-        before = self._previous(start)
+        before = self.tokens.before(start)
         return before is None or not before.raw[0].isupper() or before.word in self.lexicon.not_names
 
     def _believe(self, name: list[Token], kind: str) -> bool:
@@ -187,10 +173,10 @@ class _Finder:
     def from_given(self, start: int, end: int, strength: int) -> tuple[Hit | None, int]:
         """The person whose listed given name starts there, if it is one, and how far the words were read."""
         text = self.text
-        first = self._token(start)
+        first = self.tokens.at(start)
         if not first or first.word in self.lexicon.not_names:
             return None, end
-        before = self._previous(start)
+        before = self.tokens.before(start)
         capital = first.raw[0].isupper()
         if capital and first.raw.isupper() and len(first.raw) > 1 and self._shouting(start, end):
             capital = False
@@ -230,7 +216,7 @@ class _Finder:
             surname = self._surname(word) == STRONG and word not in self.lexicon.given
             shouted = before.raw.isupper() and not name[0].raw.isupper() and len(before.raw) > 3 and len(name) == 1
             if surname or shouted:
-                further = self._previous(before.start)
+                further = self.tokens.before(before.start)
                 if further and further.word in self.lexicon.particles and further.raw[0].isupper():
                     return [further, before, *name]
                 return [before, *name]
@@ -250,7 +236,7 @@ class _Finder:
         pending: list[Token] = [first] if first.word in lexicon.particles and first.word not in lexicon.given else []
         position = first.end
         while len(name) < LONGEST:
-            token = self._token_after(position)
+            token = self.tokens.after(position)
             if not token or (token.raw[0] >= "\u0600") != arabic:
                 break
             position = token.end
@@ -292,20 +278,8 @@ class _Finder:
 
     def _ends_phrase(self, position: int) -> bool:
         """Nothing more of a name follows: the end, punctuation, a number or a word that links."""
-        token = self._token_after(position)
+        token = self.tokens.after(position)
         return token is None or token.raw.casefold() in _CONNECTORS
-
-    def _token(self, position: int) -> Token | None:
-        return _made(_FIRST.match(self.text, position), 0)
-
-    def _token_after(self, position: int) -> Token | None:
-        match = _NEXT.match(self.text, position)
-        if match and match[1][0] == "." and self.text[position - 2 : position - 1].isalnum():
-            return None  # a full stop, unless behind an initial
-        return _made(match, 2)
-
-    def _previous(self, start: int) -> Token | None:
-        return _made(_PREVIOUS.search(self.text, max(0, start - 24), start), 1)
 
     def _surname(self, word: str) -> int:
         surnames = self.lexicon.surnames
@@ -320,28 +294,31 @@ class _Finder:
 
     def _is_known(self, name: list[Token]) -> bool:
         """A public figure or a town; or a company, by the word behind the name."""
+        lexicon = self.lexicon
         words = [token.word for token in name]
-        known, given = self.lexicon.known, self.lexicon.given
-        for count in range(2, len(words) + 1):
-            if " ".join(words[:count]) in known and not any(given.get(word) == STRONG for word in words[count:]):
+        if words[0] in lexicon.known_words:
+            before = self.tokens.before(name[0].start)
+            if before and f"{before.word} {words[0]}" in lexicon.known:
                 return True
-        before, after = self._previous(name[0].start), self._token_after(name[-1].end)
-        if before and f"{before.word} {words[0]}" in known:
-            return True
-        return not self.lexicon.institutions.isdisjoint((*words[1:], after.word if after else ""))
+            for count in range(2, len(words) + 1):
+                rest = words[count:]
+                if " ".join(words[:count]) in lexicon.known and not any(lexicon.given.get(w) == STRONG for w in rest):
+                    return True
+        after = self.tokens.after(name[-1].end)
+        return not lexicon.institutions.isdisjoint((*words[1:], after.word if after else ""))
 
     def _is_place(self, start: int) -> bool:
         """The name is a street's, a school's, a mosque's."""
         for _ in range(3):
-            match = _BEFORE.search(self.text, max(0, start - 24), start)
-            if not match:
-                return False
-            word = fold_word(match[1]).removeprefix("l'").removeprefix("d'")
-            if word in self.lexicon.places or (word[0] in "وبلف" and word[1:] in self.lexicon.places):
+            before = self.tokens.before(start)
+            if not before:
+                return self.text[start - 2 : start] == "d'" and self._is_place(start - 2)
+            word = before.word.removeprefix("l'").removeprefix("d'")
+            if word in self.lexicon.places or (word[:1] in _CLITICS and word[1:] in self.lexicon.places):
                 return True
-            if word not in self.lexicon.skips and match[1] != "d'":
+            if word not in self.lexicon.skips:
                 return False
-            start = match.start()
+            start = before.start
         return False
 
     def _shouting(self, start: int, end: int) -> bool:

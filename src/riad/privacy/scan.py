@@ -16,7 +16,6 @@ from functools import cache
 from itertools import accumulate, pairwise
 from typing import Any
 
-import msgspec
 import re2
 
 from riad.privacy import identifiers, names, numbers
@@ -24,7 +23,7 @@ from riad.privacy.cues import Cues
 from riad.privacy.finding import Finding
 from riad.privacy.identifiers import Hit, table
 from riad.privacy.normalise import SEPARATOR, normalise
-from riad.privacy.sensitive import classify
+from riad.privacy.sensitive import finding, said_near
 from riad.privacy.words import Seen, look
 
 FLOOR = 0.4
@@ -60,10 +59,10 @@ def scan_many(texts: Sequence[str]) -> list[list[Finding]]:
     if not found:
         return result
     starts = [0, *accumulate(len(text) + len(SEPARATOR) for text in texts)]
-    for finding in classify(found, vocabulary, clean):
-        start, end = offsets.span(finding.start, finding.end) if offsets else (finding.start, finding.end)
+    for hit, about in zip(found, said_near(found, vocabulary, clean), strict=True):
+        start, end = offsets.span(hit.start, hit.end) if offsets else (hit.start, hit.end)
         which = bisect_right(starts, start) - 1
-        result[which].append(msgspec.structs.replace(finding, start=start - starts[which], end=end - starts[which]))
+        result[which].append(finding(hit, start - starts[which], end - starts[which], about))
     return result
 
 

@@ -22,16 +22,22 @@ _NOT_SENSITIVE = frozenset({"offences"})
 """Categories outside article 1(3)."""
 
 
-def classify(found: list[Hit], vocabulary: list[Seen], text: str) -> list[Finding]:
-    """The findings with their class and categories. ``vocabulary``: the sensitive words of ``text``, by place."""
+def said_near(found: list[Hit], vocabulary: list[Seen], text: str) -> list[dict[str, str]]:
+    """For each span the categories said of it, each with its word. ``vocabulary``: the words of ``text``, in order."""
+    if not vocabulary:
+        return [{}] * len(found)
     ends = [end for _, _, end in vocabulary]
-    findings = []
-    for hit in found:
-        about = _near(hit, vocabulary, ends, text) if vocabulary and hit.type not in _IMPERSONAL else {}
-        why = "; ".join((hit.why, *(f"{category}: {word}" for category, word in about.items())))
-        persons = "sensitive" if about.keys() - _NOT_SENSITIVE else "personal"
-        findings.append(Finding(hit.type, hit.start, hit.end, round(hit.score, 2), why, persons, tuple(sorted(about))))
-    return findings
+    return [{} if hit.type in _IMPERSONAL else _near(hit, vocabulary, ends, text) for hit in found]
+
+
+def finding(hit: Hit, start: int, end: int, about: dict[str, str]) -> Finding:
+    """The finding at ``[start, end)`` of its own text, with its class and what made it so."""
+    score = round(hit.score, 2)
+    if not about:
+        return Finding(hit.type, start, end, score, hit.why)
+    why = "; ".join((hit.why, *(f"{category}: {word}" for category, word in about.items())))
+    persons = "sensitive" if about.keys() - _NOT_SENSITIVE else "personal"
+    return Finding(hit.type, start, end, score, why, persons, tuple(sorted(about)))
 
 
 def _near(hit: Hit, vocabulary: list[Seen], ends: list[int], text: str) -> dict[str, str]:
