@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import threading
@@ -51,8 +52,12 @@ class Crowd(NamedTuple):
 def children(riad: RunningRiad, module: str) -> list[psutil.Process]:
     """The platform's processes that run a module: ``gateway.worker``, ``ledger.owner``, ``engines.embedded``."""
     assert riad.process is not None
-    below = psutil.Process(riad.process.pid).children()
-    return [child for child in below if any(module in word for word in child.cmdline())]
+    found = []
+    for child in psutil.Process(riad.process.pid).children():
+        with contextlib.suppress(psutil.Error):  # it has just died
+            if any(module in word for word in child.cmdline()):
+                found.append(child)
+    return found
 
 
 def eventually(true: Callable[[], Any], seconds: float = 30) -> None:

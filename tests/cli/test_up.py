@@ -34,14 +34,14 @@ def test_ready_follows_the_engine(crowd: Crowd) -> None:
     """200 only when a completion would succeed."""
     assert crowd.riad.get("/readyz")[0] == 200
     crowd.engine.stop()
-    eventually(lambda: all(crowd.riad.get("/readyz")[0] == 503 for _ in range(8)))  # on both workers
+    eventually(lambda: all(crowd.riad.get("/readyz")[0] == 503 for _ in range(40)))  # on both workers
     status, headers, raw = crowd.riad.get("/readyz")
     assert json.loads(raw)["waiting_for"] == "engine"
     assert headers["retry-after"]
     status, _, answer = crowd.riad.chat(crowd.key, "rabat-echo", "hi")
     assert status in (502, 503), answer
     crowd.engine.__init__(crowd.engine.port)  # type: ignore[misc]  # the same engine, started again
-    eventually(lambda: all(crowd.riad.get("/readyz")[0] == 200 for _ in range(8)))
+    eventually(lambda: all(crowd.riad.get("/readyz")[0] == 200 for _ in range(40)))
     assert all(crowd.riad.chat(crowd.key, "rabat-echo", "hi")[0] == 200 for _ in range(8))
 
 
@@ -52,6 +52,8 @@ def test_it_stops_on_ctrl_c_and_starts_again_from_its_variables(crowd: Crowd) ->
     receipt = riad.get(f"/v1/receipts/{headers['x-riad-receipt']}", crowd.key)
     before = riad.of_request(headers["x-request-id"])
     assert [entry["kind"] for entry in before] == ["decision", "outcome"]
+    budget = riad.key("--tokens-per-day", "24")
+    assert [riad.chat(budget, "rabat-echo", "hi")[0] for _ in range(2)] == [200, 200]
     processes = [*children(riad, "gateway.worker"), *children(riad, "ledger.owner")]
     assert len(processes) == 3
     assert riad.stop(signal.SIGINT) == 0
@@ -63,6 +65,7 @@ def test_it_stops_on_ctrl_c_and_starts_again_from_its_variables(crowd: Crowd) ->
     assert riad.get(f"/v1/receipts/{headers['x-riad-receipt']}", crowd.key)[0] == receipt[0] == 200
     assert riad.chat(crowd.key, "rabat-echo", "hi")[0] == 200
     assert len(children(riad, "gateway.worker")) == 2
+    assert riad.chat(budget, "rabat-echo", "hi")[0] == 429  # the last moment's usage was written too
 
 
 def test_a_person_is_shown_where_it_listens_and_how_to_get_a_key(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import gc
 import logging
 import os
 import resource
+import signal
 import socket
 import sys
 from pathlib import Path
@@ -60,6 +61,9 @@ async def serve(settings: Settings, listener: socket.socket) -> None:
         timeout_keep_alive=65,  # longer than the minute most clients and proxies keep an idle connection
     )
     server = _Server(config)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        # Uvicorn stops, then raises the signal once more: by then the house is still open, with usage not yet written.
+        signal.signal(number, lambda *_: None)
     asyncio.get_running_loop().add_reader(0, _parent_gone, server)
     try:
         await server.serve([listener])
