@@ -41,6 +41,8 @@ def names(text: str) -> list[str]:
         ("j'ai vu Youssef hier", "Youssef"),
         ("called Sarah O. Johnson yesterday", "Sarah O. Johnson"),
         ("John's report", "John"),
+        ("CV_Ahmed_Benali.pdf", "Ahmed_Benali"),
+        ("@ahmed_benali", "ahmed_benali"),
     ],
 )
 def test_found(text: str, name: str) -> None:

@@ -9,7 +9,7 @@ from riad.privacy.fold import fold_word
 
 _WORD = r"(?:\d?[^\W\d_](?:[^\W_]|['\-](?=[^\W_])){0,47})"
 _HERE = re.compile(_WORD)
-_NEXT = re.compile(rf"( {{1,2}}|\t|\. ?(?=[^\W\d_])|-)({_WORD})")
+_NEXT = re.compile(rf"( {{1,2}}|\t|\. ?(?=[^\W\d_])|[-_])({_WORD})")
 _REACH = 26
 """Code points looked at in front of a word, for the one before."""
 
@@ -36,7 +36,7 @@ class Tokens:
         return _token(position, match[0]) if match else None
 
     def after(self, position: int) -> Token | None:
-        """The word behind one that ends there: a space, a hyphen or the stop of an initial away."""
+        """The word behind one that ends there: a space, a hyphen, an underscore or an initial's stop away."""
         if position in self._after:
             return self._after[position]
         match = _NEXT.match(self.text, position)
@@ -50,7 +50,7 @@ class Tokens:
         chunk = self.text[max(0, start - _REACH) : start]
         words = chunk.rstrip(" ")
         if not words or not 0 < len(chunk) - len(words) < 3:
-            if chunk[-1:] != "-":
+            if chunk[-1:] not in ("-", "_"):
                 return None
             words = chunk[:-1]
         if not words[-1:].isalnum():
@@ -59,7 +59,7 @@ class Tokens:
         return _token(start - len(chunk) + len(words) - len(raw), raw) if raw and not raw.isdigit() else None
 
 
-_BREAKS = (" ", "\n", "\t", "(", '"', ",", ":", "]", "/", ".", "@")
+_BREAKS = (" ", "\n", "\t", "(", '"', ",", ":", "]", "/", ".", "@", "_")
 
 
 def _token(start: int, raw: str) -> Token:
