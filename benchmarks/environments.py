@@ -9,9 +9,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tools.setup import index_settings
-
 from benchmarks.processes import Unavailable
+from tools.setup import index_settings
 
 ROOT = Path(__file__).resolve().parent.parent
 BENCH = ROOT / ".bench"

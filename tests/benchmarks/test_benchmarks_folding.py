@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from benchmarks.folding import LOOP, fold, functions, part_of, room_of, rows
 
 HEAD = "<module> (/x/bin/riad:1);run_forever (/project/uvloop/loop.c:33192)"

@@ -11,14 +11,14 @@ from pathlib import Path
 
 import pytest
 import uvloop
+
+from benchmarks import bodies
 from benchmarks.contenders import Address, engine_command
 from benchmarks.environments import ROOT
 from benchmarks.openloop import Exchange, Load, request_bytes
 from benchmarks.processes import Children, Unavailable, cpu_seconds, free_port, wait_for, weigh
 from benchmarks.standing import engine_answer
 from benchmarks.streams import hold
-
-from benchmarks import bodies
 
 
 @pytest.fixture

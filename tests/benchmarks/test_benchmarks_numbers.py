@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 
 import pytest
-from benchmarks.promises import PROMISES, kept, verdict
-from benchmarks.spread import quantile, ratios, show, spread
 from hypothesis import given
 from hypothesis import strategies as st
+
+from benchmarks.promises import PROMISES, kept, verdict
+from benchmarks.spread import quantile, ratios, show, spread
 
 
 def test_spread_keeps_median_extremes_and_values() -> None:

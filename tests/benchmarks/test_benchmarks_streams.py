@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 
 import pytest
-from benchmarks.streams import fault, text_of
 from hypothesis import given
 from hypothesis import strategies as st
+
+from benchmarks.streams import fault, text_of
 
 
 def numbered(stream: int, numbers: list[int]) -> str:

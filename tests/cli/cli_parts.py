@@ -12,9 +12,9 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import psutil
-from tests.running import RunningRiad, ScriptedEngine
 
 from riad.ledger.verify import verify
+from tests.running import RunningRiad, ScriptedEngine
 
 
 class Done(NamedTuple):

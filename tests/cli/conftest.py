@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.cli.cli_parts import Crowd, Done, Laptop, Terminal
-from tests.running import RunningRiad, ScriptedEngine, site
 
 from riad.cli import main
+from tests.cli.cli_parts import Crowd, Done, Laptop, Terminal
+from tests.running import RunningRiad, ScriptedEngine, site
 
 
 @pytest.fixture

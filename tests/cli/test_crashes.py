@@ -12,6 +12,7 @@ from contextlib import closing
 
 import psutil
 import pytest
+
 from tests.cli.cli_parts import Crowd, Laptop, Traffic, children, eventually
 from tests.running import RIAD, RunningRiad
 

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from itertools import cycle
 
 import pytest
+
 from tests.cli.cli_parts import Crowd, children
 
 Lines = dict[http.client.HTTPConnection, int]

@@ -10,6 +10,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+
 from tests.cli.cli_parts import Crowd, Laptop, Terminal, children, eventually
 from tests.running import RIAD, site
 

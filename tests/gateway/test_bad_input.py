@@ -7,6 +7,7 @@ import socket
 from typing import Any
 
 import pytest
+
 from tests.running import RunningRiad
 
 CHAT = "/v1/chat/completions"

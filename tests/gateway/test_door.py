@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+
 from tests.running import House, RunningRiad
 
 PERSON = "Salam, smiti Fatima Zahra Benali, CIN dyali BK123456, tel 0612345678, email fatima@example.ma."

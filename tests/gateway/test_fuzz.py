@@ -11,9 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from schemathesis import BaseSchema, GenerationMode
 from schemathesis.checks import CHECKS
-from tests.running import House, RunningRiad
 
 from riad.gateway.openapi import document
+from tests.running import House, RunningRiad
 
 CHAT = "/v1/chat/completions"
 OPERATIONS = [(path, method) for path, methods in document()["paths"].items() for method in methods]

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from mistralai.client import Mistral
+
 from tests.running import RunningRiad
 
 PERSON = "smiti Fatima Zahra Benali, tel 0612345678"

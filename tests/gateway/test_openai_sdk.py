@@ -13,6 +13,7 @@ from pathlib import Path
 import openai
 import pytest
 from openai import AsyncOpenAI, OpenAI
+
 from tests.running import House, RunningRiad
 
 PERSON = "smiti Fatima Zahra Benali, tel 0612345678"
@@ -125,8 +126,7 @@ def test_langchain(riad: RunningRiad, key: str) -> None:
 
 def test_llm_command(riad: RunningRiad, key: str, tmp_path: Path) -> None:
     (tmp_path / "extra-openai-models.yaml").write_text(
-        f"- model_id: riad\n  model_name: paris-echo\n  api_base: {riad.url}/v1\n"
-        "  api_key_name: riad\n"
+        f"- model_id: riad\n  model_name: paris-echo\n  api_base: {riad.url}/v1\n  api_key_name: riad\n"
     )
     done = subprocess.run(
         [sys.executable, "-m", "llm", "-m", "riad", "--key", key, PERSON],

@@ -74,8 +74,8 @@ class Show:
             "[dim]"
             + _(
                 "The embedded model is SmolLM2 (135 M parameters, mostly English): small, so that everything works "
-                "offline in a second; it repeats more than it answers. A better one: riad models list, then riad models "
-                "pull NAME."
+                "offline in a second; it repeats more than it answers. A better one: riad models list, then riad "
+                "models pull NAME."
             )
             + "[/]"
         )

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from riad.errors import RiadError
 from riad.settings import EMBEDDED_MODEL
-from riad.texts import Message, N_
+from riad.texts import N_, Message
 
 EUROPE, AMERICA = "european-model", "american-model"
 CONFIG = """
