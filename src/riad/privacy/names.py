@@ -114,7 +114,8 @@ class _Finder:
         if not first or first.word in self.lexicon.not_names:
             return None
         sure = kind in ("self", "field")
-        name = self._follow(first, announced=sure or kind in ("title", "short_title", "honorific"), lower=sure)
+        lower = sure or first.raw[0].islower()
+        name = self._follow(first, announced=sure or kind in ("title", "short_title", "honorific"), lower=lower)
         if not name or not self._believe(name, kind) or (not sure and self._is_known(name)):
             return None
         if kind == "closing" and text[name[-1].end : name[-1].end + 1] not in ("", "\n", "\r", ".", ",", " "):
