@@ -39,7 +39,7 @@ def main() -> None:
     console.print(Text.from_ansi(printed.rstrip()))
     svg = console.export_svg(title="Riad")
     # Rich's style sheet names fonts at an address elsewhere; a picture of ours asks nobody for anything.
-    svg = re.sub(r"@font-face \{.*?\}\s*", "", svg, flags=re.DOTALL)
+    svg = re.sub(r"@font-face \{.*?\}\s*|<!--.*?-->\s*", "", svg, flags=re.DOTALL)
     (ROOT / "docs" / "demo.svg").write_text(svg)
     print(f"docs/demo.svg: {len(svg) >> 10} kB")
 

@@ -17,6 +17,8 @@ from typing import Any
 
 import typer
 from rich.markup import escape
+from rich.table import Column, Table
+from rich.text import Text
 
 from riad.cli.chat import Answer
 from riad.cli.demo_stage import AMERICA, EUROPE, Failed, Stage, stage
@@ -95,7 +97,14 @@ class Show:
 
     def fact(self, name: str, label: str, value: str) -> None:
         self.steps[-1].setdefault(name, []).append(value)
-        self.line(f"   [dim]{label:<10}[/] {escape(value)}")
+        self.aside(label, value)
+
+    def aside(self, label: str, value: str, style: str = "") -> None:
+        """A label and its text, which wraps under itself."""
+        if not self.quiet:
+            grid = Table.grid(Column(width=13), Column(overflow="fold"))
+            grid.add_row(Text(f"   {label}", style="dim"), Text(value, style=style))
+            console.print(grid, soft_wrap=False)
 
     def receipt(self, name: str) -> None:
         self.steps[-1]["receipt"] = name
@@ -174,11 +183,10 @@ class Demo:
         show.title(2, _("The same question, to a model that only the European site has"))
         answer = self._ask(EUROPE)
         text = show.answer(answer)
-        body = stdlib_json.loads(self._stand_in("europe")["last_body"])
-        received = body["messages"][1]["content"]
-        show.fact("crossed", _("crossed"), received)
+        body = self._stand_in("europe")["last_body"]
+        show.fact("crossed", _("crossed"), body)
         self._must(answer.facts["crossing"] == "pseudonymised", _("it crossed the border pseudonymised"))
-        raw = stdlib_json.dumps(body, ensure_ascii=False)
+        raw = stdlib_json.dumps(stdlib_json.loads(body), ensure_ascii=False)  # whatever way it was escaped
         self._must(
             not any(value in raw for value in PERSONAL), _("the exact body above holds no name, CIN, phone or RIB")
         )
@@ -208,7 +216,7 @@ class Demo:
             where = _("law {law}, article {article}", law=article["law"], article=article["article"])
             show.fact("because", _("because"), f"{article['title'][language]} ({where})")
             if article["quote"]:
-                show.line(f"   [dim]{'':<10} « {escape(article['quote'])} »[/]")
+                show.aside("", f"« {article['quote']} »", style="dim")
         for remedy in detail.get("remedies", []):
             show.fact("instead", _("instead"), remedy["text"][language])
         self._must(bool(articles) and detail.get("decision") != "allow", _("refused, with its articles"))
