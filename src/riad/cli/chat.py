@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json as stdlib_json
 import os
@@ -18,7 +19,7 @@ from riad import settings
 from riad.cli.output import JsonOption, console, document
 from riad.cli.up import ConfigOption, DataDirOption
 from riad.errors import BadRequest, RiadError, Unavailable
-from riad.texts import N_, _
+from riad.texts import N_, _, terminal_language
 
 FACTS = ("site", "crossing", "decision", "receipt")
 
@@ -30,41 +31,69 @@ class Answer:
         self.began = time.perf_counter()
         self.first = 0.0
         self.seconds = 0.0
-        parts = urlsplit(url)
-        kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-        self._connection = kind(parts.hostname or "", parts.port, timeout=600)
+        self._connection, path = _line(url)
+        headers = {
+            "authorization": f"Bearer {key}",
+            "content-type": "application/json",
+            "accept-language": terminal_language(),
+        }
         try:
-            self._connection.request(
-                "POST",
-                f"{parts.path.rstrip('/')}/v1/chat/completions",
-                stdlib_json.dumps({**body, "stream": True}),
-                {"authorization": f"Bearer {key}", "content-type": "application/json"},
-            )
+            self._connection.request("POST", path, stdlib_json.dumps({**body, "stream": True}), _checked(headers))
             self._response = self._connection.getresponse()
-        except OSError as error:
+            self.facts = {name: self._response.headers.get(f"x-riad-{name}", "") for name in FACTS}
+            if self._response.status != 200:
+                raise _refusal(self._response.status, self._response.read())
+        except (OSError, http.client.HTTPException) as error:
+            self._connection.close()
             raise Unavailable(
                 N_("Nothing answers at {url}: {reason}."),
                 remedy=N_("Start it with: riad up"),
                 url=url,
-                reason=error.strerror or type(error).__name__,
+                reason=getattr(error, "strerror", None) or type(error).__name__,
             ) from None
-        self.facts = {name: self._response.headers.get(f"x-riad-{name}", "") for name in FACTS}
-        if self._response.status != 200:
-            raise _refusal(self._response.status, self._response.read())
+        except RiadError:
+            self._connection.close()
+            raise
 
     def __iter__(self) -> Iterator[str]:
-        for line in self._response:
-            if not line.startswith(b"data:") or line[5:].strip() == b"[DONE]":
-                continue
-            event = stdlib_json.loads(line[5:])
-            if "error" in event:
-                raise Unavailable("{message}", message=event["error"].get("message", ""))
-            for choice in event.get("choices", ()):
-                if text := (choice.get("delta") or {}).get("content"):
-                    self.first = self.first or time.perf_counter() - self.began
-                    yield text
+        with contextlib.closing(self._connection):
+            yield from self._texts()
         self.seconds = time.perf_counter() - self.began
-        self._connection.close()
+
+    def _texts(self) -> Iterator[str]:
+        with contextlib.suppress(OSError, http.client.HTTPException, ValueError):
+            for line in self._response:
+                if not line.startswith(b"data:"):
+                    continue
+                if line[5:].strip() == b"[DONE]":
+                    return
+                event = stdlib_json.loads(line[5:])
+                if "error" in event:
+                    raise Unavailable("{text}", text=event["error"].get("message", ""))
+                for choice in event.get("choices", ()):
+                    if text := (choice.get("delta") or {}).get("content"):
+                        self.first = self.first or time.perf_counter() - self.began
+                        yield text
+        raise Unavailable(N_("The answer was cut before its end."), remedy=N_("Ask again."))
+
+
+def _line(url: str) -> tuple[http.client.HTTPConnection, str]:
+    """A connection to that address, not opened yet, and the path of conversations there."""
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        host = None
+    if not host or parts.scheme not in ("http", "https"):
+        raise BadRequest(N_("{url} is no address."), remedy=N_("Write it as http://127.0.0.1:8080."), url=url)
+    kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+    return kind(host, port, timeout=600), f"{parts.path.rstrip('/')}/v1/chat/completions"
+
+
+def _checked(headers: dict[str, str]) -> dict[str, str]:
+    if not all(value.isascii() and value.isprintable() for value in headers.values()):
+        raise BadRequest(N_("The key holds a character that no key has."), remedy=N_("Copy it again, whole."))
+    return headers
 
 
 def _refusal(status: int, raw: bytes) -> RiadError:
@@ -73,7 +102,7 @@ def _refusal(status: int, raw: bytes) -> RiadError:
     except (ValueError, KeyError, TypeError):
         return Unavailable(N_("The server answered with status {status}."), status=status)
     kind = Unavailable if status >= 500 else BadRequest
-    return kind("{message}", message=error.get("message", ""), code=error.get("code"), detail=error.get("riad"))
+    return kind("{text}", text=error.get("message", ""), code=error.get("code"), detail=error.get("riad"))
 
 
 def local_key(data_dir: Path, database_url: str) -> str:
@@ -102,6 +131,8 @@ def chat(
     json: JsonOption = False,
 ) -> None:
     """Say something; the answer streams, then its site, crossing, decision and receipt are shown."""
+    if json and text is None:
+        raise BadRequest(N_("A conversation is not one JSON document."), remedy=N_("Give what to say with --json."))
     chosen = settings.load(config, data_dir=data_dir)
     address = url or os.environ.get("RIAD_URL") or f"http://{chosen.server.host}:{chosen.server.port}"
     token = key or local_key(chosen.data_dir, chosen.database_url)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import importlib.util
 import os
 import shutil
+import socket
 import stat
 import sys
 from collections.abc import Callable
@@ -113,16 +115,19 @@ def _ledger(chosen: Settings) -> Finding:
 
 
 def _running(chosen: Settings) -> Finding:
-    connection = http.client.HTTPConnection(chosen.server.host, chosen.server.port, timeout=3)
+    host = chosen.server.host if chosen.server.host not in ("0.0.0.0", "::") else "localhost"  # noqa: S104  (compared)
     try:
-        connection.request("GET", "/readyz")
-        response = connection.getresponse()
-        body = response.read(500).decode("utf-8", "replace")
-    except (OSError, http.client.HTTPException):
+        with contextlib.closing(http.client.HTTPConnection(host, chosen.server.port, timeout=3)) as connection:
+            connection.request("GET", "/readyz")
+            response = connection.getresponse()
+            body = response.read(500).decode("utf-8", "replace")
+    except (ConnectionRefusedError, socket.gaierror):
         return Finding("running", True, _("nothing listens on port {port}; riad up starts it", port=chosen.server.port))
-    if response.status == 200:
+    except (OSError, http.client.HTTPException):
+        body, response = "", None
+    if response is not None and response.status == 200 and '"status":"ready"' in body:
         return Finding("running", True, _("ready on port {port}", port=chosen.server.port))
-    if response.status == 503 and "waiting_for" in body:
+    if response is not None and response.status == 503 and "waiting_for" in body:
         return Finding("running", False, _("up, but not ready: {body}", body=body.strip()), "riad sites check")
     says = _("something else listens on port {port}", port=chosen.server.port)
     return Finding("running", False, says, _("Stop it, or choose another port with --port."))
