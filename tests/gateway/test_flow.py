@@ -190,6 +190,8 @@ class Hand:
         match effect:
             case effects.Authenticate():
                 return self._key
+            case effects.Compute(work):
+                return work()
             case effects.Record(written):
                 self.entries.append(entry(written))
                 return len(self.entries) - 1
@@ -726,3 +728,13 @@ def test_a_stream_without_a_finish_reason_gives_back_what_is_held() -> None:
     piece = b'data: {"choices": [{"index": 0, "text": "[PERSON_"}]}\n\n'
     hand = Hand(asked("european", PERSON, COMPLETIONS, stream=True), Reply(piece, DONE, kind=b"text/event-stream"))
     assert "".join(json.loads(raw)["choices"][0].get("text") or "" for raw in hand.events()[:-1]) == "[PERSON_"
+
+
+def test_a_large_body_is_read_elsewhere() -> None:
+    long = PERSON + " ." * 50_000
+    hand = Hand(asked("european", long), whole("[PERSON_1]"))
+    assert hand.error is None
+    assert hand.names.count("Compute") == 2  # to inspect it, and to mask it
+    assert hand.names.index("Compute") < hand.names.index("Record") < hand.names.index("Dispatch")
+    assert b"[PERSON_1]" in hand.dispatched[0].body
+    assert "Compute" not in Hand(asked("european", PERSON), whole("ok")).names

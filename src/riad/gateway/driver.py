@@ -110,6 +110,9 @@ class Driver:
 
     # What may have to wait
 
+    async def _compute(self, effect: effects.Compute) -> Any:
+        return await asyncio.get_running_loop().run_in_executor(self._house.threads, effect.work)
+
     async def _authenticate(self, effect: effects.Authenticate) -> Key:
         keyring = self._house.keyring
         return keyring.get(effect.token) or await keyring.resolve(effect.token)
@@ -206,6 +209,7 @@ AT_ONCE: dict[type[effects.Effect], Callable[[Driver, Any], Any]] = {
     effects.Abandon: Driver._abandon,
 }
 IN_TIME: dict[type[effects.Effect], Callable[[Driver, Any], Awaitable[Any]]] = {
+    effects.Compute: Driver._compute,
     effects.Authenticate: Driver._authenticate,
     effects.Admit: Driver._admit,
     effects.Durable: Driver._durable,

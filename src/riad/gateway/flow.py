@@ -8,8 +8,8 @@ is thrown in as ``ClientGone``. Read from ``flow`` down: the ten steps are DESIG
 from __future__ import annotations
 
 import datetime
-from collections.abc import Generator
-from typing import Any
+from collections.abc import Callable, Generator
+from typing import Any, TypeVar, cast
 
 import msgspec
 
@@ -23,6 +23,8 @@ from riad.gateway.transform import outgoing
 from riad.law import Decision
 from riad.tenants.keys import Key
 from riad.texts import N_
+
+T = TypeVar("T")
 
 
 class Request(msgspec.Struct):
@@ -54,6 +56,12 @@ class Admit(msgspec.Struct, gc=False):
     """Take one request from the key's limits. → None."""
 
     key: Key
+
+
+class Compute(msgspec.Struct, gc=False):
+    """→ what ``work`` returns. Asked for where it may take long: other requests must not stand still meanwhile."""
+
+    work: Callable[[], Any]
 
 
 class Record(msgspec.Struct, gc=False):
@@ -117,8 +125,21 @@ class Spend(msgspec.Struct, gc=False):
     completion: int
 
 
+LARGE = 64 * 1024  # bytes of a body above which reading it is worth a thread
 Effect = (
-    Authenticate | Admit | Record | Durable | Dispatch | ReadAll | ReadSome | Start | Send | Spend | Conclude | Abandon
+    Compute
+    | Authenticate
+    | Admit
+    | Record
+    | Durable
+    | Dispatch
+    | ReadAll
+    | ReadSome
+    | Start
+    | Send
+    | Spend
+    | Conclude
+    | Abandon
 )
 Flow = Generator[Effect, Any, None]
 
@@ -136,7 +157,8 @@ def flow(request: Request, planner: Planner, today: datetime.date) -> Flow:
     call = decode(request.endpoint, request.body)
 
     # 3. Inspect
-    found = inspect(call, declared(request.data_class) if request.data_class else NOTHING_DECLARED)
+    said = declared(request.data_class) if request.data_class else NOTHING_DECLARED
+    found = yield from _compute(call, lambda: inspect(call, said))
 
     # 4. Plan
     need = planner.need(key, call.model, call.endpoint.kind, found, request.purpose, request.national, today)
@@ -156,6 +178,13 @@ def flow(request: Request, planner: Planner, today: datetime.date) -> Flow:
         if failure is None:
             return
         tried.add(route.berth.name)  # back to 4 without that route: a fallback is decided like a first choice
+
+
+def _compute(call: Call, work: Callable[[], T]) -> Generator[Effect, Any, T]:
+    """Work on a body: here when it is small, elsewhere when it is large."""
+    if len(call.raw) > LARGE:
+        return cast(T, (yield Compute(work)))
+    return work()
 
 
 def _refuse(evidence: Evidence, route: Route | None, refusal: RiadError) -> Flow:
@@ -184,7 +213,7 @@ def _attempt(
             index = yield Durable(ticket)
 
         # 6. Transform, then decide again with the facts as they now are.
-        sent = outgoing(call, found, route)
+        sent = yield from _compute(call, lambda: outgoing(call, found, route))
         answer.mapping = sent.mapping
         if route.crossing == "pseudonymised":
             again = planner.redecide(route, pseudonymised=sent.masked_everything)

@@ -15,6 +15,7 @@ from riad.gateway.plan import Planner
 from riad.law import Law
 from riad.ledger.client import LedgerClient
 from riad.ledger.reader import Reader
+from riad.privacy import scan
 from riad.settings import Settings, Site
 from riad.sites.catalogue import Catalogue, Engine
 from riad.sites.client import Pool
@@ -65,6 +66,7 @@ class House:
         self.catalogue = Catalogue(settings, engines)
         self.board = Board(self.catalogue.berths)
         self.law = Law.load(settings.platform.packs)
+        scan("")  # the scanner reads its lists on first use: now, not in somebody's request
         self.planner = Planner(self.law, self.catalogue, self.board)
         self.metrics = Metrics()
         self.pools = {berth.name: _pool(berth.url, berth.site) for berth in self.catalogue.berths}
