@@ -28,7 +28,8 @@ def compile_lock(name: str, *arguments: str, stdin: str | None = None) -> None:
 def main() -> None:
     REQUIREMENTS.mkdir(exist_ok=True)
     compile_lock("core.txt", "pyproject.toml", "--extra", "postgres", "--group", "build")
-    compile_lock("dev.txt", "pyproject.toml", "--extra", "postgres", "--group", "build", "--group", "dev")
+    everything = ["--extra", "postgres", "--extra", "hub", "--group", "build", "--group", "dev"]
+    compile_lock("dev.txt", "pyproject.toml", *everything)
     compile_lock("uv.txt", "-", stdin="uv\n")
     compile_lock("weights.txt", "--no-deps", "-", stdin=WEIGHTS)
     for lock in REQUIREMENTS.glob("*.txt"):
