@@ -21,7 +21,7 @@ from riad.sites.sse import Events, event
 from riad.texts import N_
 
 DONE = b"[DONE]"
-TEXT_FIELDS = ("content", "reasoning_content", "refusal", "text")
+TEXT_FIELDS = ("content", "reasoning", "reasoning_content", "refusal", "text")
 
 
 class Usage(msgspec.Struct):

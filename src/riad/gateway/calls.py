@@ -40,8 +40,7 @@ class Endpoint(msgspec.Struct, frozen=True):
 class Call(msgspec.Struct):
     """A decoded request body.
 
-    ``raw`` is what the client sent; it is forwarded as it is only to a national site, never across a border
-    (what crosses is always encoded again from what was inspected).
+    ``raw`` is what the client sent, for its size alone: what leaves is encoded again from what was inspected.
     """
 
     endpoint: Endpoint

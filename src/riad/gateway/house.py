@@ -17,7 +17,7 @@ from riad.ledger.client import LedgerClient
 from riad.ledger.reader import Reader
 from riad.privacy import scan
 from riad.settings import Settings, Site
-from riad.sites.catalogue import Catalogue, Engine
+from riad.sites.catalogue import Berth, Catalogue, Engine
 from riad.sites.client import Pool
 from riad.sites.health import Board
 from riad.tenants.keyring import KeyRing
@@ -25,7 +25,7 @@ from riad.tenants.keys import KeyStore
 from riad.tenants.limits import Limiter
 
 PROBE_EVERY = 5.0  # seconds between probes of a berth that answers
-PROBE_TICK = 0.25
+PROBE_TICK = 0.25  # and of one that does not
 
 
 class Backlog:
@@ -89,7 +89,8 @@ class House:
         self.limiter = Limiter(self._keys.store)
         await self.keyring.start()
         await self.limiter.start()
-        self._tasks = [asyncio.create_task(self._probe()), asyncio.create_task(self._retry())]
+        watches = [self._watch(berth) for berth in self.catalogue.berths]
+        self._tasks = [asyncio.create_task(work) for work in (*watches, self._retry())]
 
     async def close(self) -> None:
         """Let everything under way reach its place, then leave."""
@@ -127,35 +128,24 @@ class House:
             await asyncio.sleep(0.2)
             self.backlog.retry()
 
-    async def _probe(self) -> None:
-        """Ask each berth's engine for its models: often until it answers, then now and again."""
-        last = dict.fromkeys(self.pools, 0.0)
+    async def _watch(self, berth: Berth) -> None:
+        """Ask a berth's engine for its models: often until it answers, then now and again, after a rest while down."""
+        health = self.board.of(berth)
         while True:
-            now = time.monotonic()
-            due = [
-                berth.name
-                for berth in self.catalogue.berths
-                if self.board.of(berth).due(now)
-                and (not self.board.of(berth).ready or now - last[berth.name] >= PROBE_EVERY)
-            ]
-            last.update(dict.fromkeys(due, now))
-            await asyncio.gather(*(self._probe_one(name) for name in due))
-            await asyncio.sleep(PROBE_TICK)
-
-    async def _probe_one(self, name: str) -> None:
-        health = self.board.named(name)
-        try:
-            async with asyncio.timeout(5):
-                response = await self.pools[name].request(b"GET", b"/models", self.heads[name])
-                with response:
-                    await response.read()
-        except (RiadError, TimeoutError, OSError):
-            health.failed()
-        else:
-            if response.status < 500:
+            if await self._answers(berth):
                 health.succeeded()
             else:
                 health.failed()
+            await asyncio.sleep(PROBE_EVERY if health.ready else max(PROBE_TICK, health.until - time.monotonic()))
+
+    async def _answers(self, berth: Berth) -> bool:
+        try:
+            async with asyncio.timeout(5):
+                with await self.pools[berth.name].request(b"GET", b"/models", self.heads[berth.name]) as response:
+                    await response.read()
+        except (RiadError, TimeoutError, OSError):
+            return False
+        return response.status < 500
 
 
 def _pool(url: str, site: Site) -> Pool:

@@ -27,7 +27,7 @@ from riad.settings import Model, Settings, Site
 from riad.sites.catalogue import RUNTIME_VARIABLE, Engine, engines_to_environment
 from riad.store import database
 from riad.tenants.secret import server_secret
-from riad.texts import N_
+from riad.texts import N_, _
 
 READY_WITHIN = 60.0  # seconds a child may take to say that it serves
 STEADY_AFTER = 10.0  # seconds after which a child that dies is again restarted at once
@@ -41,19 +41,13 @@ class Child:
 
     def __init__(self, name: str, arguments: list[str], environment: dict[str, str], fds: tuple[int, ...] = ()) -> None:
         self.name = name
-        self.restarts = 0
         self._arguments = [sys.executable, *arguments]
         self._environment = environment
         self._fds = fds
         self._process: asyncio.subprocess.Process | None = None
         self._ready = asyncio.Event()
-        self._stopping = False
+        self._stopping = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
-        self.failure = ""
-
-    @property
-    def pid(self) -> int | None:
-        return self._process.pid if self._process else None
 
     def start(self) -> None:
         self._task = asyncio.create_task(self._keep())
@@ -73,7 +67,7 @@ class Child:
 
     async def stop(self, grace: float) -> None:
         """End it: asked first, then forced."""
-        self._stopping = True
+        self._stopping.set()
         if self._process is not None and self._process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
                 self._process.terminate()
@@ -88,17 +82,17 @@ class Child:
 
     async def _keep(self) -> None:
         pause = 0.1
-        while not self._stopping:
+        while not self._stopping.is_set():
             began = time.monotonic()
             await self._run()
-            if self._stopping:
+            if self._stopping.is_set():
                 return
             if not self._ready.is_set():
                 return  # it never served: restarting would only repeat its message
-            self.restarts += 1
             pause = 0.1 if time.monotonic() - began > STEADY_AFTER else min(pause * 2, MAX_PAUSE)
-            print(f"riad: {self.name} ended; starting it again", file=sys.stderr, flush=True)
-            await asyncio.sleep(pause)
+            print(_("riad: {child} ended; it is started again.", child=_(self.name)), file=sys.stderr, flush=True)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), pause)
 
     async def _run(self) -> None:
         self._process = await asyncio.create_subprocess_exec(

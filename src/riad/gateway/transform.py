@@ -25,15 +25,11 @@ class Outgoing(msgspec.Struct):
 def outgoing(call: Call, found: Inspection, route: Route) -> Outgoing:
     """Prepare the body for a route.
 
-    At home, a body that needs no change leaves as it came. What crosses is always encoded again from what was
-    inspected, so that no second reading of the same bytes (a repeated key) can differ from the one inspected.
+    It is always encoded again from what was inspected, so that no second reading of the same bytes (an engine that
+    takes the first of two repeated keys) can differ from the one inspected.
     """
     body, clean = call.body, False
     mapping: dict[str, str] = {}
-    served_as = route.berth.served_as
-    refused = REFUSED[route.berth.site.engine] & body.keys()
-    if route.crossing == "none" and not call.stream and served_as == call.model and not refused:
-        return Outgoing(call.raw, mapping, clean)
     if route.crossing == "pseudonymised":
         masker = Masker()
         pairs = zip(found.texts, found.findings, strict=True)
@@ -47,8 +43,8 @@ def outgoing(call: Call, found: Inspection, route: Route) -> Outgoing:
             body = replace(body, iter([masker.mask(text, group, again=True) for text, group in pairs]))
             findings = scan_many(texts(body))
         mapping, clean = masker.mapping, not any(findings)
-    body = {**body, "model": served_as}
-    for field in refused:
+    body = {**body, "model": route.berth.served_as}
+    for field in REFUSED[route.berth.site.engine] & body.keys():
         del body[field]
     if route.crossing != "none":
         for field in IDENTIFYING_FIELDS:

@@ -47,10 +47,6 @@ class Health:
             self.until = time.monotonic() + self.rest
             self.rest = min(self.rest * 2, MAX_REST)
 
-    def due(self, now: float) -> bool:
-        """Whether a probe is due: always while up and unknown, after its rest while down."""
-        return now >= self.until
-
 
 class Board:
     """The health of every berth."""
@@ -60,7 +56,3 @@ class Board:
 
     def of(self, berth: Berth) -> Health:
         return self._health[berth.name]
-
-    def named(self, name: str) -> Health:
-        """The same, by the berth's name."""
-        return self._health[name]
