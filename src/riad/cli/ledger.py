@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -45,7 +44,7 @@ def verify(
 ) -> None:
     from riad.ledger import verify as verifier
 
-    receipt = _read(file)
+    receipt = output.read(file)
     try:
         vkey = verifier.find_key(key) if key is not None else _reader(data_dir, config).vkey()
         report = verifier.verify(receipt, vkey)
@@ -121,20 +120,6 @@ def stats(data_dir: DataDir = None, config: Config = None, as_json: output.JsonO
             (_("bytes per entry"), facts["bytes_per_entry"]),
         ]
         output.table(["", ""], rows, empty="")
-
-
-def _read(file: str) -> bytes:
-    if file == "-":
-        return sys.stdin.buffer.read()
-    try:
-        return Path(file).read_bytes()
-    except OSError as error:
-        raise BadRequest(
-            N_("Cannot read {file}: {error}."),
-            remedy=N_("Give the file of a receipt, or - for standard input."),
-            file=file,
-            error=error.strerror,
-        ) from None
 
 
 def _print(facts: dict[str, Any], text: str, as_json: bool) -> None:

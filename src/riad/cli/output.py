@@ -1,9 +1,10 @@
-"""What a command prints: one JSON document with ``--json``, a table or a line for a person without."""
+"""What a command reads and prints: a file or standard input; one JSON document, or a table or a line for a person."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
@@ -11,11 +12,26 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from riad.errors import RiadError
-from riad.texts import _, terminal_language
+from riad.errors import BadRequest, RiadError
+from riad.texts import N_, _, terminal_language
 
 JsonOption = Annotated[bool, typer.Option("--json", help=_("Print one JSON document."))]
 console = Console(highlight=False, soft_wrap=True)
+
+
+def read(file: str) -> bytes:
+    """What a command was given to read: a file's bytes, or standard input's for ``-``. Raises ``BadRequest``."""
+    if file == "-":
+        return sys.stdin.buffer.read()
+    try:
+        return Path(file).read_bytes()
+    except OSError as error:
+        raise BadRequest(
+            N_("Cannot read {file}: {error}."),
+            remedy=N_("Give the path of a file, or - for standard input."),
+            file=file,
+            error=error.strerror,
+        ) from None
 
 
 def document(data: Any) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -49,7 +48,7 @@ def scan(
     from riad.privacy import scan as scan_text
 
     if jsonl:
-        raise typer.Exit(_scan_lines(_bytes(file), check=check))
+        raise typer.Exit(_scan_lines(output.read(file), check=check))
     text = _text(file)
     findings = scan_text(text)
     about = categories(findings)
@@ -76,25 +75,9 @@ def mask(file: FileArgument = "-", as_json: JsonOption = False) -> None:
         sys.stdout.flush()
 
 
-def _bytes(file: str) -> bytes:
-    from riad.errors import BadRequest
-
-    if file == "-":
-        return sys.stdin.buffer.read()
-    try:
-        return Path(file).read_bytes()
-    except OSError as error:
-        raise BadRequest(
-            N_("Cannot read {file}: {error}."),
-            remedy=N_("Give the path of a text file, or - for standard input."),
-            file=file,
-            error=error.strerror,
-        ) from None
-
-
 def _text(file: str) -> str:
     """The file as text, one U+FFFD for what is not UTF-8."""
-    return _bytes(file).decode("utf-8-sig", "replace")
+    return output.read(file).decode("utf-8-sig", "replace")
 
 
 def _encodable(text: str) -> str:
