@@ -122,4 +122,5 @@ def test_tokens_a_day_hold_across_workers(crowd: Crowd, stream: bool) -> None:
     assert answer["error"]["code"] == "insufficient_quota"
     assert 1 <= int(headers["retry-after"]) <= 86400
     assert 2 <= served < 10
+    time.sleep(1.5)  # the other worker may be a second behind: that bound is the promise
     assert all(crowd.riad.chat(key, "rabat-echo", "hi")[0] == 429 for _ in range(6))
