@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -16,6 +15,7 @@ from typing import Any, NamedTuple
 
 from riad.errors import RiadError
 from riad.settings import EMBEDDED_MODEL
+from riad.sites.engines.port import free_port
 from riad.texts import N_, Message
 
 EUROPE, AMERICA = "european-model", "american-model"
@@ -88,7 +88,7 @@ class Stage(NamedTuple):
 @contextlib.contextmanager
 def stage(directory: Path) -> Iterator[Stage]:
     """Everything started, then stopped. Raises ``Failed`` when a part does not start."""
-    ports = {"europe": _free_port(), "america": _free_port()}
+    ports = {"europe": free_port(), "america": free_port()}
     config = directory / "riad.toml"
     config.write_text(CONFIG.format(embedded=EMBEDDED_MODEL, **ports))
     data_dir = directory / "data"
@@ -116,7 +116,7 @@ def _abroad(directory: Path, place: str, label: str, model: str, port: int) -> I
     from riad.models.weights import find
 
     weights = find(EMBEDDED_MODEL, directory)
-    engine_port = _free_port()
+    engine_port = free_port()
     engine = ["-m", "riad.sites.engines.embedded", "--model", str(weights), "--alias", model, "--parallel", "1"]
     stand_in = ["-m", "riad.sites.standin", "--port", str(port), "--label", label, "--model", model]
     with (
@@ -178,10 +178,3 @@ def _until_ready(url: str) -> None:
         except OSError:
             time.sleep(0.05)
     raise Failed(N_("The platform did not become ready."), remedy=N_("riad doctor says more."))
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

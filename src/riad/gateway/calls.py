@@ -22,7 +22,6 @@ MAX_CHOICES = 128
 _decode = msgspec.json.Decoder().decode
 encode = msgspec.json.Encoder().encode
 ROLES = frozenset({"system", "developer", "user", "assistant", "tool", "function"})
-CONTROL_FIELDS = frozenset({"model", "stream", "stream_options"})
 # Fields that name the caller's own user to the provider. A crossing never needs them.
 IDENTIFYING_FIELDS = ("user", "safety_identifier", "prompt_cache_key", "metadata", "store")
 

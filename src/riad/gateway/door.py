@@ -17,7 +17,7 @@ from riad.gateway.driver import Driver, Receive, Sender
 from riad.gateway.flow import ClientGone, Request, flow
 from riad.gateway.house import House
 from riad.gateway.pages import pages
-from riad.gateway.wire import error_body, error_headers
+from riad.gateway.wire import bearer, error_body, error_headers
 from riad.texts import N_, choose
 
 log = logging.getLogger("riad.gateway")
@@ -120,8 +120,7 @@ def _read_headers(headers: list[tuple[bytes, bytes]], request: Request) -> tuple
     length, language = 0, ""
     for name, value in headers:
         if name == b"authorization":
-            scheme, _, token = value.decode("latin-1").partition(" ")
-            request.token = token.strip() if scheme.lower() == "bearer" else ""
+            request.token = bearer(value.decode("latin-1"))
         elif name == b"content-length":
             length = int(value) if value.isdigit() else 0
         elif name == b"accept-language":

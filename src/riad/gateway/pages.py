@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import msgspec
@@ -19,12 +18,10 @@ from riad.errors import BadRequest, NotFound, RiadError
 from riad.gateway.calls import ENDPOINTS
 from riad.gateway.house import House
 from riad.gateway.openapi import document
-from riad.gateway.wire import error_body, error_headers
+from riad.gateway.wire import bearer, error_body, error_headers
 from riad.sites.catalogue import Berth
 from riad.tenants.keys import Key
 from riad.texts import N_, choose
-
-Handler = Callable[[Request], Awaitable[Response]]
 
 
 def json(data: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
@@ -76,8 +73,7 @@ def pages(house: House) -> Starlette:
     """The application for everything but the hot routes."""
 
     async def caller(request: Request) -> Key:
-        scheme, _, token = request.headers.get("authorization", "").partition(" ")
-        token = token.strip() if scheme.lower() == "bearer" else ""
+        token = bearer(request.headers.get("authorization", ""))
         return house.keyring.get(token) or await house.keyring.resolve(token)
 
     async def models(request: Request) -> Response:

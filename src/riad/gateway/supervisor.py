@@ -25,6 +25,7 @@ from riad.ledger.files import Files
 from riad.models.weights import find
 from riad.settings import Model, Settings, Site
 from riad.sites.catalogue import RUNTIME_VARIABLE, Engine, engines_to_environment
+from riad.sites.engines.port import free_port
 from riad.store import database
 from riad.tenants.secret import server_secret
 from riad.texts import N_, _
@@ -179,7 +180,7 @@ class Platform:
                 continue
             for model in site.catalogue():
                 name = f"{site.name}/{model.name}"
-                engine = Engine(url=f"http://127.0.0.1:{_free_port()}/v1", key=secrets.token_urlsafe(24))
+                engine = Engine(url=f"http://127.0.0.1:{free_port()}/v1", key=secrets.token_urlsafe(24))
                 engines[name] = engine
                 self._engines.append(self._engine(name, site, model, engine))
         return engines
@@ -298,10 +299,3 @@ def _listen(settings: Settings) -> socket.socket:
     listener.listen(2048)
     listener.setblocking(False)
     return listener
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

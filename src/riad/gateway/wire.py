@@ -12,6 +12,12 @@ from riad.errors import RiadError
 _encode = msgspec.json.Encoder().encode
 
 
+def bearer(authorization: str) -> str:
+    """The token of an ``Authorization`` header (RFC 6750, 2.1); empty when it carries none."""
+    scheme, _, token = authorization.partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
+
+
 def error_body(error: RiadError, language: str) -> bytes:
     """``{"error": {"message", "type", "param", "code", "riad": {...}}}`` in that language."""
     body: dict[str, Any] = {

@@ -261,10 +261,9 @@ class Pack:
         return cedarpy.PolicySet.from_pst(cedarpy.pst.PolicySet(templates={}, static_policies=kept, template_links=()))
 
     def _listed(self, day: datetime.date) -> tuple[frozenset[str], tuple[str, ...]]:
-        started = [version for version in self.adequacy.version if version.effective_from <= day]
-        if not started:
+        latest = self.list_version(day)
+        if latest is None:
             return frozenset(), ()
-        latest = max(started, key=lambda version: version.effective_from)
         if day > latest.review_by:
             return frozenset(), (f"list_stale:{self.adequacy.id}",)
         due = day >= latest.review_by - DUE
