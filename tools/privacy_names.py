@@ -1,7 +1,7 @@
-"""Derive the name lists of ``src/riad/privacy/data/ma`` from the package ``arabic-name-romanizer``.
+"""Derive the name lists of ``src/riad/privacy/packs/ma`` from the package ``arabic-name-romanizer``.
 
     uv pip install arabic-name-romanizer      # MIT; the rows used here come from Wikidata, CC0 1.0
-    python tools/privacy_names.py             # writes given.txt and surnames.txt beside the hand-written lists
+    python tools/privacy_names.py             # writes given_derived.txt and surnames_derived.txt beside the hand-written lists
 
 Only rows whose source is Wikidata are read. A Moroccan name is taken however rare; an Algerian or Tunisian one when
 more than one person bears it. Names are folded as ``riad.privacy.fold`` folds text before it looks them up.
@@ -18,7 +18,7 @@ from pathlib import Path
 
 from riad.privacy.fold import fold_word
 
-TARGET = Path(__file__).parent.parent / "src/riad/privacy/data/ma"
+TARGET = Path(__file__).parent.parent / "src/riad/privacy/packs/ma"
 _PARTICLES = """
 al el ben bin ibn abu abou bou bel bint bent ould ait aal da de la van si sidi dj il oulad
 ال بن ابن بنت ابو بو ايت ولد اولاد عبد ام
@@ -57,7 +57,7 @@ def names(database: sqlite3.Connection, role: str) -> tuple[list[str], list[str]
 def main() -> None:
     with as_file(files("arabic_name_romanizer") / "resources" / "names.sqlite3") as path:
         database = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
-        for role, target in (("given", "given.txt"), ("surname", "surnames.txt")):
+        for role, target in (("given", "given_derived.txt"), ("surname", "surnames_derived.txt")):
             latin, arabic = names(database, role)
             head = f"# Made by tools/privacy_names.py from arabic-name-romanizer: {role} names, Wikidata, CC0 1.0.\n"
             body = "\n".join(textwrap.fill(" ".join(part), 118) for part in (latin, arabic))

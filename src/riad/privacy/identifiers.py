@@ -8,18 +8,12 @@ it drops a span only where the shape alone says nothing.
 from __future__ import annotations
 
 import re
-import tomllib
 from collections import defaultdict
-from functools import cache
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from riad.privacy.checks import CHECKS, IBAN_LENGTHS, iban
 from riad.privacy.cues import Cues
-
-DATA = Path(__file__).parent / "data"
-COUNTRIES = ("ma", "world")
-"""Folders of data, most specific first: where two kinds read the same digits equally well, the first wins."""
+from riad.privacy.knowledge import languages, remembered, tables
 
 RUN = r"\b\d(?:[ .\-/]?\d){8,63}\b"
 INTERNATIONAL = r"(?:\+|\b00)[1-9](?:[ .\-/()]{0,3}\d){6,14}\b"
@@ -98,20 +92,16 @@ def _kind(entry: dict[str, Any]) -> Kind:
     )
 
 
-@cache
+@remembered
 def table() -> Table:
-    """The kinds of every country, read once."""
+    """The kinds of every country, read once. Raises ``BadSettings`` for a pack that is not well formed."""
     by_length: dict[int, list[Kind]] = defaultdict(list)
     groups: dict[str, list[Kind]] = defaultdict(list)
     after: dict[str, list[Kind]] = defaultdict(list)
     codes: list[Kind] = []
     cues: dict[tuple[str, str], None] = {}
     against: dict[tuple[str, str], None] = {}
-    entries = [
-        entry
-        for country in COUNTRIES
-        for entry in tomllib.loads((DATA / country / "identifiers.toml").read_text("utf-8"))["kind"]
-    ]
+    entries = [entry for pack in tables("identifiers.toml") for entry in pack["kind"]]
     for entry in entries:
         kind = _kind(entry)
         for length in kind.lengths:
@@ -124,6 +114,10 @@ def table() -> Table:
             after[kind.type].append(kind)
         cues.update(dict.fromkeys((kind.type, cue) for cue in entry.get("cues", ())))
         against.update(dict.fromkeys((kind.type, word) for word in entry.get("not_after", ())))
+    for language in languages():
+        for type_, said in language.get("types", {}).items():
+            cues.update(dict.fromkeys((type_, cue) for cue in said.get("cues", ())))
+            against.update(dict.fromkeys((type_, word) for word in said.get("not_after", ())))
     shapes = [(kind.type in _BEFORE_RUNS, kind.shape.pattern) for kind in codes if kind.shape]
     return Table(
         {length: tuple(kinds) for length, kinds in by_length.items()},

@@ -8,16 +8,15 @@ there are. It is built once a process, at the first scan (tens of milliseconds).
 from __future__ import annotations
 
 import re
-import tomllib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from functools import cache
 from typing import NamedTuple
 
 from ahocorasick_rs import BytesAhoCorasick, Implementation, MatchKind
 
 from riad.privacy.fold import fold_word
-from riad.privacy.identifiers import DATA, table
+from riad.privacy.identifiers import table
+from riad.privacy.knowledge import languages, lines, remembered
 
 STRONG, WEAK = 2, 1
 """How much a listed name says: a weak one is an everyday word too."""
@@ -56,26 +55,29 @@ class Lexicon(NamedTuple):
     known_words: frozenset[str]  # the words of those
 
 
-def _read(*path: str) -> str:
-    return DATA.joinpath(*path).read_text("utf-8")
-
-
-def _words(*path: str) -> Iterator[tuple[str, bool]]:
+def _words(name: str) -> Iterator[tuple[str, bool]]:
     """The entries of a word list, and whether ``?`` marks them as everyday words."""
-    for line in _read(*path).splitlines():
-        if not line.startswith("#"):
-            for word in line.split():
-                yield word.removesuffix("?"), word.endswith("?")
+    for line in lines(name):
+        for word in line.split():
+            yield word.removesuffix("?"), word.endswith("?")
 
 
-def _names(derived: str, written: Iterable[tuple[str, ...]], common: frozenset[str]) -> dict[str, int]:
-    """Names and their strength; a hand-written entry decides over a derived one."""
-    strengths = {word: WEAK if rare or word in common else STRONG for word, rare in _words("ma", derived)}
-    for path in written:
-        for word, weak in _words(*path):
-            folded = fold_word(word)
-            strengths[folded] = WEAK if weak else STRONG
-    return strengths
+def _names(role: str, common: frozenset[str]) -> dict[str, int]:
+    """Names and their strength; a hand-written entry decides over a derived one, the first over the second."""
+    written: dict[str, int] = {}
+    for word, weak in _words(f"{role}.txt"):
+        written.setdefault(fold_word(word), WEAK if weak else STRONG)
+    derived = {word: WEAK if rare or word in common else STRONG for word, rare in _words(f"{role}_derived.txt")}
+    return derived | written
+
+
+def _cues() -> dict[str, list[str]]:
+    """The cues of names in every language, by kind."""
+    cues: dict[str, list[str]] = defaultdict(list)
+    for language in languages():
+        for kind, said in language.get("names", {}).items():
+            cues[kind] += said
+    return cues
 
 
 def _phrase(text: str) -> str:
@@ -95,65 +97,59 @@ def _spellings(phrase: str, endings: bool = True) -> set[bytes]:
     return {b" %b " % spelling.encode().lower() for spelling in spelled}
 
 
-def _patterns(given: dict[str, int]) -> Iterator[tuple[bytes, Word]]:
+def _patterns(given: dict[str, int], cues: dict[str, list[str]]) -> Iterator[tuple[bytes, Word]]:
     for name, strength in given.items():
         arabic = name[0] >= "\u0600"
         for clitic in ("", *(_CLITICS if arabic and strength == STRONG else "")):
             # The last letter of an everyday word stays as it is: the name "علي" is not the word "على".
             for spelling in _spellings(clitic + name, endings=strength == STRONG):
                 yield spelling, Word("given", str(strength), name, len(clitic))
-    for kind, cues in tomllib.loads(_read("ma", "names.toml")).items():
+    for kind, said in cues.items():
         if kind != "particles":
-            for cue in cues:
+            for cue in said:
                 for spelling in _spellings(_phrase(cue)):
                     yield spelling, Word("name cue", kind, cue)
     for role, entries in (("cue", table().cues), ("not", table().against)):
         for type_, cue in entries:
             for spelling in _spellings(_phrase(cue)):
                 yield spelling, Word(role, type_, cue)
-    for category, entry in tomllib.loads(_read("sensitive.toml")).items():
-        for word in entry["words"]:
-            for spelling in _spellings(_phrase(word)):
-                yield spelling, Word("vocabulary", category, word)
+    for language in languages():
+        for category, entry in language.get("sensitive", {}).items():
+            for word in entry["words"]:
+                for spelling in _spellings(_phrase(word)):
+                    yield spelling, Word("vocabulary", category, word)
     for word in ("عبد", "abd"):
         for spelling in _spellings(word):
             yield spelling, Word("given", str(STRONG), word)  # the first half of a name
 
 
 def _known() -> Iterator[str]:
-    for line in _read("public.txt").splitlines():
-        if not line.startswith("#"):
-            yield from line.split("|")
-    for line in _read("ma", "places.txt").splitlines():
+    for line in lines("public.txt"):
+        yield from line.split("|")
+    for line in lines("places.txt"):
         if line.startswith("town:"):
             yield from line.removeprefix("town:").split("|")
 
 
 def _places(label: str) -> frozenset[str]:
-    lines = (line for line in _read("ma", "places.txt").splitlines() if line.startswith(label + ":"))
-    return frozenset(fold_word(word) for line in lines for word in line.removeprefix(label + ":").split())
+    chosen = (line for line in lines("places.txt") if line.startswith(label + ":"))
+    return frozenset(fold_word(word) for line in chosen for word in line.removeprefix(label + ":").split())
 
 
-@cache
+@remembered
 def lexicon() -> Lexicon:
-    """The words of every country, read and built once."""
-    common = frozenset(fold_word(word) for word, _ in _words("ma", "common.txt"))
-    given = _names(
-        "given.txt", (("world", "given.txt"), ("ma", "given_more.txt"), ("ma", "given_arabic_more.txt")), common
-    )
-    surnames = _names(
-        "surnames.txt",
-        (("world", "surnames.txt"), ("ma", "surnames_more.txt"), ("ma", "surnames_arabic_more.txt")),
-        common,
-    )
-    cues = tomllib.loads(_read("ma", "names.toml"))
+    """The words of every country and language, read and built once."""
+    common = frozenset(fold_word(word) for word, _ in _words("common.txt"))
+    given = _names("given", common)
+    surnames = _names("surnames", common)
+    cues = _cues()
     particles = frozenset(map(fold_word, cues["particles"]))
     announcing = (
         {fold_word(cue) for words in cues.values() for cue in words if " " not in cue} - particles - given.keys()
     )
     known = frozenset(" ".join(map(fold_word, name.split())) for name in _known())
     by_pattern: dict[bytes, dict[Word, None]] = defaultdict(dict)
-    for pattern, word in _patterns({name: s for name, s in given.items() if name not in particles}):
+    for pattern, word in _patterns({n: s for n, s in given.items() if n not in particles}, cues):
         by_pattern[pattern][word] = None
     automaton = BytesAhoCorasick(by_pattern, MatchKind.Standard, Implementation.ContiguousNFA)
     return Lexicon(
@@ -161,7 +157,7 @@ def lexicon() -> Lexicon:
         [tuple(words) for words in by_pattern.values()],
         given,
         surnames,
-        frozenset(fold_word(word) for word, _ in _words("ma", "notnames.txt")) | announcing,
+        frozenset(fold_word(word) for word, _ in _words("notnames.txt")) | announcing,
         particles,
         _places("before"),
         _places("after"),

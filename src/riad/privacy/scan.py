@@ -12,7 +12,6 @@ from __future__ import annotations
 import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
-from functools import cache
 from itertools import accumulate, pairwise
 from typing import Any
 
@@ -22,6 +21,7 @@ from riad.privacy import identifiers, names, numbers
 from riad.privacy.cues import Cues
 from riad.privacy.finding import Finding
 from riad.privacy.identifiers import Hit, table
+from riad.privacy.knowledge import remembered
 from riad.privacy.normalise import SEPARATOR, normalise
 from riad.privacy.sensitive import finding, said_near
 from riad.privacy.words import Seen, look
@@ -38,7 +38,7 @@ _BLANK = "]"
 """What stands for a finding in a second reading: no part of a word, as in the placeholder that will replace it."""
 
 
-@cache
+@remembered
 def _shapes() -> Any:
     options = re2.Options()
     options.case_sensitive = False
