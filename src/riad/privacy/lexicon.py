@@ -27,7 +27,7 @@ FOLD = bytes(
 )
 """ASCII capitals to small letters, ASCII punctuation and controls to spaces; the separator of texts stays."""
 
-_CLITICS = "وفبل"  # and, so, with, to: written joined to the word that follows
+_CLITICS = "وبل"  # and, with, to: written joined to the word that follows
 _JOINED = "وف"
 _JOINING = ("self", "title", "honorific", "kin", "called", "role")
 """Kinds of cues in front of which "and" is written joined."""
@@ -35,6 +35,10 @@ _ALIFS = "اأإآ"
 _ENDINGS = {"ه": "هة", "ي": "يى"}
 _HAMZAS = (("اي", "ائ"), ("وا", "ؤا"), ("وم", "ؤم"), ("وي", "ؤي"))
 """Letters that lists fold and texts write with their hamza: "عائشة", "فؤاد"."""
+
+
+_DIAERESIS = re.compile("(?<=[aeo])i")
+_GRAVE = re.compile("e(?=[lnsvt]e$)")
 
 
 class Word(NamedTuple):
@@ -97,6 +101,8 @@ def _phrase(text: str) -> str:
 
 def _spellings(phrase: str, endings: bool = True) -> set[bytes]:
     """The ways a phrase is typed: with and without accents, in capitals, with the alifs people mix."""
+    if phrase.isascii():
+        return {b" %b " % phrase.encode()}
     spelled = {phrase, " ".join(fold_word(word) for word in phrase.split()), phrase.upper()}
     if any("\u0600" <= letter <= "\u06ff" for letter in phrase):
         for word in phrase.split():
@@ -110,14 +116,16 @@ def _spellings(phrase: str, endings: bool = True) -> set[bytes]:
     return {b" %b " % spelling.encode().lower() for spelling in spelled}
 
 
-def _accented(name: str) -> Iterator[str]:
+def _accented(name: str) -> set[str]:
     """The accents that people put on a Latin name that lists hold without: "Saïda", "Aurélie", "Hélène"."""
-    yield name
-    for at, letter in enumerate(name):
-        if letter == "e":
-            yield from (name[:at] + accent + name[at + 1 :] for accent in "éè")
-        elif letter == "i" and at and name[at - 1] in "aeo":
-            yield name[:at] + "ï" + name[at + 1 :]
+    found = {name, _DIAERESIS.sub("ï", name)}
+    found |= {accented[:at] + "é" + accented[at + 1 :] for accented in found for at in _letters(accented)}
+    return found | {_GRAVE.sub("è", accented) for accented in found}
+
+
+def _letters(name: str) -> Iterator[int]:
+    """Where an "é" may stand: at any e but the last letter."""
+    return (at for at, letter in enumerate(name[:-1]) if letter == "e")
 
 
 def _given(given: dict[str, int]) -> Iterator[tuple[bytes, Word]]:
@@ -199,8 +207,10 @@ def lexicon() -> Lexicon:
         - {name for names in (given, surnames) for name, strength in names.items() if strength == STRONG}
     )
     known = frozenset(" ".join(map(fold_word, name.split())) for name in _known())
+    not_names = frozenset(fold_word(word) for word, _ in _words("notnames.txt")) | announcing | _conditions(given)
+    never = particles | not_names
     by_pattern: dict[bytes, dict[Word, None]] = defaultdict(dict)
-    for pattern, word in _patterns({n: s for n, s in given.items() if n not in particles}, cues):
+    for pattern, word in _patterns({n: s for n, s in given.items() if n not in never}, cues):
         by_pattern[pattern][word] = None
     automaton = BytesAhoCorasick(by_pattern, MatchKind.Standard, Implementation.ContiguousNFA)
     return Lexicon(
@@ -208,7 +218,7 @@ def lexicon() -> Lexicon:
         [tuple(words) for words in by_pattern.values()],
         given,
         surnames,
-        frozenset(fold_word(word) for word, _ in _words("notnames.txt")) | announcing | _conditions(given),
+        not_names,
         particles,
         _places("before"),
         _places("after"),
