@@ -41,6 +41,7 @@ _POSTAL = re.compile(r"(?:(?:BP|B\.P\.?|CP|C\.P\.?) ?\d{1,6}|\d{5}|\d{4}(?= [A-Z
 _BETWEEN = re.compile(r"(?:[ \t]{0,2}[,;/|\-(][ \t]{0,2}\n?|[ \t]{0,2}\n)?[ \t]{0,4}")
 _LINK = re.compile(r"(?:(?:à|a|f|fi|fe|de|en|in|في|ف|مدينة|بمدينة|ville de|commune de) {1,2}|[فب](?=[\u0621-\u064a]{3}))", re.IGNORECASE)
 _WORD = re.compile(r"[ ]{0,2}[-']?(?P<word>[^\W\d_][^\W\d_'’.]*(?:['’-][^\W\d_]+)*)\.?")
+_KING = re.compile(r" (?:mohamm?ed|med|mohamed|hassan|7assan|محمد|الحسن) (?:[2-6]|[IV]{1,3}|الخامس|السادس|الثاني)\b", re.IGNORECASE)
 _LINKS = frozenset("de du des d la le les l el al ben bin bent ibn ait sidi moulay lalla abou bou abdel of the del los las y san santa st ste saint بن ابن بنت ابي ابو عبد سيدي مولاي لالة آيت ايت الله".split())
 _STOPS = frozenset(
     """et est sont qui que pour avec sur sous dans par au aux je tu il elle nous vous ils mon ma mes son sa ses ce cette tel tél
@@ -140,7 +141,8 @@ class _Reader:
         numbered = "number" in kinds or "unit" in kinds or "postal" in kinds
         where = {"city", "postal", "country"}.intersection(kinds)
         if "way" in kinds and ("number" in kinds or "unit" in kinds):
-            return 0.9
+            bare = len(kinds) == 2 and self.text[end - 1].isdigit() and self.text[start].isdigit()
+            return 0 if bare else 0.9  # "voiture 12, place 45"
         if self._announced(start, end):
             return 0.8 if placed and len(kinds) > 1 else 0.75 if numbered and (where or len(kinds) > 1) else 0
         if "quarter" in kinds and numbered and (where or kinds.count("unit") + kinds.count("number") > 1 or len(kinds) > 2):
@@ -164,7 +166,9 @@ class _Reader:
         if not match:
             return None
         named = match[0].split()[1:]
-        if any(word.lower() in _STOPS or fold_word(word) in lexicon().not_names for word in named) and not all(w[0].isupper() for w in named):
+        shared = any(kind == "way" for kind, _ in self.at[start])  # "boulevard" is French too, and stands in front there
+        everyday = any(word.lower() in _STOPS or fold_word(word) in lexicon().not_names for word in named)
+        if (shared or everyday) and not all(word[0].isupper() for word in named):
             return None
         return base + match.start()
 
@@ -230,6 +234,9 @@ class _Reader:
         number = re.compile(rf"[ .]{{1,2}}(?:{_SAID} ?)?\d{{1,4}}[a-z]?\b(?![.,:/]\d)", re.IGNORECASE).match(text, position)
         if number:
             return number.end()
+        king = _KING.match(text, position)
+        if king:
+            return king.end()
         taken = counted = 0
         end: int | None = None
         position += text[position : position + 1] == "."

@@ -16,12 +16,14 @@ from riad.privacy.checks import IBAN_LENGTHS, iban, named
 from riad.privacy.cues import Cues
 from riad.privacy.knowledge import languages, remembered, tables
 
-RUN = r"\b\d(?:[ .\-/]?\d){8,63}\b"
+RUN = r"\b\d(?:[ .\-/\n]?\d){8,63}\b"
 INTERNATIONAL = r"(?:\+|\b00)[1-9](?:[ .\-/()]{0,3}\d){6,14}\b"
 _BEFORE_RUNS = ("EMAIL", "IBAN", "GPS")
 """Types whose shape a run of digits would cut short."""
 AGAINST = 24
 """Code points from a word that speaks against a type to what it disqualifies, at most."""
+_BESIDE = 4
+"""Code points in front of a code in which ``not_before`` is looked for."""
 _REACH = 64
 """Code points behind a cue in which its value is looked for."""
 
@@ -37,6 +39,10 @@ class Kind(NamedTuple):
     check: Callable[[str], bool] | None
     shape: re.Pattern[str] | None
     form: re.Pattern[str] | None
+    value: re.Pattern[str] | None
+    not_before: re.Pattern[str] | None
+    not_behind: re.Pattern[str] | None
+    not_values: frozenset[str]
     separators: dict[int, None]
     prefixes: frozenset[str]
     alone: bool
@@ -85,6 +91,10 @@ def _kind(entry: dict[str, Any]) -> Kind:
         named(entry["check"]) if "check" in entry else None,
         compiled("shape"),
         compiled("form"),
+        compiled("value"),
+        compiled("not_before", "(?:{})$"),
+        compiled("not_behind"),
+        frozenset(entry.get("not_values", "").split()),
         dict.fromkeys(map(ord, entry.get("separators", " .-"))),
         frozenset(entry.get("prefixes", "").split()),
         entry.get("alone", False),
@@ -156,11 +166,11 @@ def codes(text: str, start: int, end: int, cues: Cues) -> list[Hit]:
     return found
 
 
-def after(text: str, end: int, type_: str) -> Hit | None:
-    """The value that a cue of that type, ending at ``end``, announces."""
+def after(text: str, end: int, type_: str, limit: int | None = None) -> Hit | None:
+    """The value that a cue of that type, ending at ``end``, announces; before ``limit``, where that is given."""
     for kind in table().after.get(type_, ()):
-        match = kind.after.match(text, end, end + _REACH) if kind.after else None
-        if match:
+        match = kind.after.match(text, end, end + _REACH if limit is None else limit) if kind.after else None
+        if match and match[1].lower() not in kind.not_values:
             return Hit(*match.span(1), kind.type, kind.cue, "cue")
     return None
 
@@ -172,9 +182,20 @@ def cued_score(kind: Kind, holds: bool | None) -> float:
 
 def _code(text: str, start: int, end: int, kind: Kind, cues: Cues) -> Hit | None:
     if kind.check is iban:
+        if text[start : start + 2].upper() not in IBAN_LENGTHS:
+            return None
         end = start + _iban_length(text[start:end])
     compact = text[start:end].translate(kind.separators).upper()
     if kind.form and not kind.form.fullmatch(compact):
+        return None
+    if kind.not_before and kind.not_before.search(text[max(0, start - _BESIDE) : start]):
+        return None
+    if kind.not_behind and kind.not_behind.match(text, end):
+        return None
+    part = kind.value.search(text[start:end]) if kind.value else None
+    if part:
+        start, end = start + part.start(), start + part.end()
+    if kind.not_values and text[start:end].lower() in kind.not_values:
         return None
     holds = kind.check(compact) if kind.check else None
     if holds is False and not kind.invalid:

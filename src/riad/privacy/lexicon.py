@@ -97,6 +97,17 @@ def _spellings(phrase: str, endings: bool = True) -> set[bytes]:
     return {b" %b " % spelling.encode().lower() for spelling in spelled}
 
 
+def _joined(phrase: str) -> set[bytes]:
+    """The same, also joined to what Arabic writes as one with the next word: ``والباسبور``, ``للبطاقة``."""
+    spelled = _spellings(phrase)
+    if phrase[0] >= "\u0600" and len(phrase) > 3:
+        for clitic in _CLITICS:
+            spelled |= _spellings(clitic + phrase)
+        if phrase.startswith("ال"):
+            spelled |= _spellings("لل" + phrase[2:])
+    return spelled
+
+
 def _patterns(given: dict[str, int], cues: dict[str, list[str]]) -> Iterator[tuple[bytes, Word]]:
     for name, strength in given.items():
         arabic = name[0] >= "\u0600"
@@ -111,7 +122,7 @@ def _patterns(given: dict[str, int], cues: dict[str, list[str]]) -> Iterator[tup
                     yield spelling, Word("name cue", kind, cue)
     for role, entries in (("cue", table().cues), ("not", table().against)):
         for type_, cue in entries:
-            for spelling in _spellings(_phrase(cue)):
+            for spelling in _joined(_phrase(cue)):
                 yield spelling, Word(role, type_, cue)
     for language in languages():
         for category, entry in language.get("sensitive", {}).items():
