@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from riad.privacy.cues import BARRIER
 from riad.privacy.words import Seen
 
 ROWS = 10_000
@@ -20,6 +21,7 @@ _RULE = re.compile(r"[\s|:\-+]+")
 
 def announced(text: str, hits: list[Seen]) -> Iterator[tuple[str, int, int]]:
     """(type, start, end) of every cell below a header that is a cue. ``hits``: the text's cues with their span."""
+    text = text.replace(BARRIER, "\n")
     read = -1
     for first, (_, start, _end) in enumerate(hits):
         if start < read:
@@ -37,14 +39,20 @@ def announced(text: str, hits: list[Seen]) -> Iterator[tuple[str, int, int]]:
             if at >= line_end:
                 break
             for number, (left, right) in enumerate(cells):
-                if left <= at and end <= right and text[left:at].strip(_TRIM + "n°N") == "" == text[end:right].strip(_TRIM):
+                if (
+                    left <= at
+                    and end <= right
+                    and text[left:at].strip(_TRIM + "n°N") == "" == text[end:right].strip(_TRIM)
+                ):
                     columns.setdefault(number, word.value)
         read = line_end
         if columns:
             yield from _rows(text, line_end + 1, separator, len(cells), columns)
 
 
-def _rows(text: str, position: int, separator: str, width: int, columns: dict[int, str]) -> Iterator[tuple[str, int, int]]:
+def _rows(
+    text: str, position: int, separator: str, width: int, columns: dict[int, str]
+) -> Iterator[tuple[str, int, int]]:
     for _ in range(ROWS):
         end = text.find("\n", position)
         line = text[position : end if end >= 0 else len(text)]
@@ -62,7 +70,7 @@ def _rows(text: str, position: int, separator: str, width: int, columns: dict[in
 
 
 def _cells(line: str, separator: str, base: int) -> Iterator[tuple[int, int]]:
-    """Where each cell of a line is, without quotes and spaces around it; a separator inside quotes separates nothing."""
+    """Where each cell of a line is, less quotes and spaces around it; a separator inside quotes separates nothing."""
     start, quoted = 0, False
     for position in range(len(line) + 1):
         character = line[position : position + 1]

@@ -1,7 +1,7 @@
-"""The machine-readable zone of passports and identity cards (ICAO Doc 9303, parts 4 and 5): holder, number, birth date.
+"""The machine-readable zone of passports and identity cards (ICAO Doc 9303, parts 4 and 5): holder, number, birth.
 
-Lines of 44 characters (passports, TD3) or 30 (cards, TD1) in capitals, digits and ``<``. The check digits decide: a zone
-read badly is still believed, with a lower score, when its first line is there.
+Lines of 44 characters (passports, TD3) or 30 (cards, TD1) in capitals, digits and ``<``. The check digits decide: a
+field read badly is still believed, with a lower score.
 """
 
 from __future__ import annotations
@@ -14,7 +14,9 @@ from riad.privacy.identifiers import Hit
 MARK = "<<"
 """Without it there is no zone to look for."""
 _NAMES = re.compile(r"(?:P[A-Z<][A-Z]{3}|(?<=\n)|^)(?P<name>[A-Z]+(?:<[A-Z]+){0,3}<<[A-Z]+(?:<[A-Z]+){0,4})<*")
-_PASSPORT = re.compile(r"\b(?P<number>[A-Z0-9]{6,9})<{0,3}(?P<check>\d)[A-Z]{3}(?P<birth>\d{6})(?P<birth_check>\d)[MFX<]\d{7}(?P<card>[A-Z0-9]*)[A-Z0-9<]{2,}")
+_PASSPORT = re.compile(
+    r"\b(?P<number>[A-Z0-9]{6,9})<{0,3}(?P<check>\d)[A-Z]{3}(?P<birth>\d{6})(?P<birth_check>\d)[MFX<]\d{7}(?P<card>[A-Z0-9]*)[A-Z0-9<]{2,}"
+)
 _CARD = re.compile(r"\bI[A-Z<][A-Z]{3}(?P<number>[A-Z0-9]{6,9})<{0,3}(?P<check>\d)(?P<card>[A-Z0-9]*)[A-Z0-9<]*")
 _BIRTH = re.compile(r"(?<=\n)(?P<birth>\d{6})(?P<birth_check>\d)[MFX<]\d{7}[A-Z]{3}")
 _CIN = re.compile(r"[A-Z]{1,2}\d{5,6}")

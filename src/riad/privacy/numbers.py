@@ -84,7 +84,7 @@ def international(text: str, start: int, end: int) -> Hit | None:
             return None
         national = digits[len(code) :].removeprefix("0")
         if len(digits) <= 13 and len(national) == _NATIONAL.get(code, len(national)):
-            return Hit(start, start + len(value), "PHONE", 0.9, "shape")
+            return Hit(start, start + len(value), "PHONE", 0.9, "pattern")
         value = value.rpartition(" ")[0].rstrip(" .-/(")
     return None
 
@@ -125,7 +125,7 @@ def _number(run: Run, index: int, last: int, kind: Kind, cues: Cues, usual: bool
         return None
     if _STEPS.fullmatch(digits) or _is_other(run, start, kind, index != last):
         return None
-    why = "key" if holds else "shape" if holds is None else "key wrong"
+    why = "key" if holds else "pattern" if holds is None else "key wrong"
     if cued:
         return Hit(start, end, kind.type, cued_score(kind, holds), "cue" if holds is not False else "cue; key wrong")
     score = kind.valid if holds else kind.invalid or (kind.invalid_grouped if index != last else 0.0)
