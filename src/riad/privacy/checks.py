@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
 import ipaddress
 import re
 from collections.abc import Callable
+
+from riad.errors import BadSettings
+from riad.texts import N_
 
 _IBANS = {
     15: "NO",
@@ -48,11 +52,6 @@ def iban(value: str) -> bool:
     return int((value[4:] + value[:4]).translate(_LETTERS)) % 97 == 1
 
 
-def nir(digits: str) -> bool:
-    """The French social security number: 13 digits and a key, 97 − (number mod 97)."""
-    return 97 - int(digits[:13]) % 97 == int(digits[13:])
-
-
 def ip(value: str) -> bool:
     """An address that may lead to somebody: not a loopback, a netmask, a multicast group, or a router's .0 .1 .255."""
     try:
@@ -73,11 +72,23 @@ def gps(value: str) -> bool:
     return len(parts) == 2 and abs(float(parts[0])) <= 90 and abs(float(parts[1])) <= 180
 
 
-CHECKS: dict[str, Callable[[str], bool]] = {
-    "luhn": luhn,
-    "mod97": mod97,
-    "iban": iban,
-    "nir": nir,
-    "ip": ip,
-    "gps": gps,
-}
+_OWN: dict[str, Callable[[str], bool]] = {"luhn": luhn, "mod97": mod97, "iban": iban, "ip": ip, "gps": gps}
+
+
+def named(name: str) -> Callable[[str], bool]:
+    """The check of that name: one of ours, or python-stdnum's ``country.number`` (``es.dni``). Raises ``BadSettings``."""
+    if name in _OWN:
+        return _OWN[name]
+    try:
+        module = importlib.import_module(f"stdnum.{name}")
+    except ModuleNotFoundError:
+        module = None
+    check: Callable[[str], bool] | None = getattr(module, "is_valid", None)
+    if check is None:
+        raise BadSettings(
+            N_("There is no check {check} for an identifier."),
+            remedy=N_("Use {known}, or a module of python-stdnum such as es.dni."),
+            check=name,
+            known=", ".join(_OWN),
+        )
+    return check

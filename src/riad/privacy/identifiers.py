@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from riad.privacy.checks import CHECKS, IBAN_LENGTHS, iban
+from riad.privacy.checks import IBAN_LENGTHS, iban, named
 from riad.privacy.cues import Cues
 from riad.privacy.knowledge import languages, remembered, tables
 
@@ -33,7 +34,7 @@ class Kind(NamedTuple):
     starts: re.Pattern[str] | None
     groups: frozenset[str]
     any_groups: bool
-    check: str
+    check: Callable[[str], bool] | None
     shape: re.Pattern[str] | None
     form: re.Pattern[str] | None
     separators: dict[int, None]
@@ -81,7 +82,7 @@ def _kind(entry: dict[str, Any]) -> Kind:
         compiled("starts"),
         frozenset("".join(chr(48 + int(size)) for size in way.split()) for way in entry.get("groups", ())),
         entry.get("any_groups", False),
-        entry.get("check", ""),
+        named(entry["check"]) if "check" in entry else None,
         compiled("shape"),
         compiled("form"),
         dict.fromkeys(map(ord, entry.get("separators", " .-"))),
@@ -170,12 +171,12 @@ def cued_score(kind: Kind, holds: bool | None) -> float:
 
 
 def _code(text: str, start: int, end: int, kind: Kind, cues: Cues) -> Hit | None:
-    if kind.check == "iban":
+    if kind.check is iban:
         end = start + _iban_length(text[start:end])
     compact = text[start:end].translate(kind.separators).upper()
     if kind.form and not kind.form.fullmatch(compact):
         return None
-    holds = CHECKS[kind.check](compact) if kind.check else None
+    holds = kind.check(compact) if kind.check else None
     if holds is False and not kind.invalid:
         return None
     why = "key" if holds else "shape" if holds is None else "key wrong"

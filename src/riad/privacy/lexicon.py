@@ -118,6 +118,14 @@ def _patterns(given: dict[str, int], cues: dict[str, list[str]]) -> Iterator[tup
             for word in entry["words"]:
                 for spelling in _spellings(_phrase(word)):
                     yield spelling, Word("vocabulary", category, word)
+    for language in languages():
+        for role, said in language.get("address", {}).items():
+            for word in said:
+                phrase = _phrase(word)
+                arabic = phrase[0] >= "\u0600"
+                for clitic in ("", *(_CLITICS if arabic and role in ("way", "quarter") else "")):
+                    for spelling in _spellings(clitic + phrase):
+                        yield spelling, Word("address", role, word, len(clitic))
     for word in ("عبد", "abd"):
         for spelling in _spellings(word):
             yield spelling, Word("given", str(STRONG), word)  # the first half of a name

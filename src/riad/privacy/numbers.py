@@ -11,7 +11,6 @@ import re
 from itertools import accumulate
 from typing import NamedTuple
 
-from riad.privacy.checks import CHECKS
 from riad.privacy.cues import Cues
 from riad.privacy.identifiers import Hit, Kind, cued_score, table
 
@@ -118,7 +117,7 @@ def _number(run: Run, index: int, last: int, kind: Kind, cues: Cues, usual: bool
     """That kind of number in the groups from ``index`` to ``last``. ``usual``: it is often grouped so."""
     start, end = run.spans[index][0], run.spans[last][1]
     digits = run.digits[run.at[index] : run.at[last + 1]]
-    holds = CHECKS[kind.check](digits) if kind.check else None
+    holds = kind.check(digits) if kind.check else None
     cued = kind.type in cues and kind.cue > 0 and cues.before(kind.type, start, end)
     if not cued and not usual and not (holds and kind.any_groups):
         return None

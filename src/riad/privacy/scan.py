@@ -17,7 +17,7 @@ from typing import Any
 
 import re2
 
-from riad.privacy import identifiers, names, numbers
+from riad.privacy import address, identifiers, names, numbers
 from riad.privacy.cues import Cues
 from riad.privacy.finding import Finding
 from riad.privacy.identifiers import Hit, table
@@ -146,21 +146,26 @@ def _read(clean: str, spans: list[tuple[int, int]], hits: list[Seen]) -> list[Hi
     """Every candidate, read in its context."""
     cues = Cues(clean)
     people: list[Seen] = []
+    places: list[Seen] = []
     found: list[Hit] = []
     for word, start, end in hits:
         role = word.role
         if role in ("given", "name cue"):
             people.append((word, start, end))
         elif role == "cue":
-            if word.value in table().capitals and not clean[start:end].isupper():
+            if word.value in table().capitals and clean[start:end].isascii() and not clean[start:end].isupper():
                 continue
             cues.add(word.value, start, end)
             if word.value in table().after:
                 found += _one(identifiers.after(clean, end, word.value))
+        elif role == "address":
+            places.append((word, start, end))
         elif role == "not":
             cues.add("not " + word.value, start, end)
     for start, end in spans:
         found += _shape(clean, start, end, cues)
+    if places:
+        found += address.find(clean, places, cues)
     if people:
         people.sort(key=lambda hit: (hit[1], -hit[2]))
         found += names.find(clean, people)

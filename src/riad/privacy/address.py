@@ -1,0 +1,308 @@
+"""Postal addresses: a street, a quarter or a part of a building, with its number, and what follows it to the city.
+
+A street alone is no address ("la rue Mohammed V est en travaux"); with a number it is, and so is a street or a quarter
+that a cue announces ("demeurant …", "العنوان: …"). Parts may come in any order and end where nothing more of an address
+follows. The words are data: ``[address]`` of ``languages/*.toml``, and the ``cities.txt`` of each pack.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left
+from collections import defaultdict
+from typing import NamedTuple
+
+from riad.privacy.cues import Cues
+from riad.privacy.fold import fold_word
+from riad.privacy.identifiers import Hit
+from riad.privacy.knowledge import languages, lines, remembered
+from riad.privacy.lexicon import lexicon
+from riad.privacy.words import Seen
+
+ROLES = ("way", "way_after", "quarter", "unit", "floor", "country")
+LONGEST = 240
+"""Code points of an address, at most."""
+_SAID = r"(?:\bn ?°|nº|n\.|no\.?|nr\.?|num(?:éro|ero)?\.?|#|№|رقم|عدد|نمرة|ra9m|raqm|r9m|nmra|nemra|numero|km|uṭṭun|uttun|ⵓⵟⵟⵓⵏ)"
+_NUMBER = re.compile(
+    rf"(?P<said>{_SAID}\s{{0,2}}:?\s?)?\d{{1,4}}(?: ?(?:bis|ter|quater|مكرر)\b|[a-z]\b| ?[-/] ?\d{{1,4}}\b)?(?![\w%€$]|[.,:/]\d)",
+    re.IGNORECASE,
+)
+_NUMBER_BEFORE = re.compile(
+    rf"(?<![\w.,/+-])[بفل]?(?P<number>(?:{_SAID}\s{{0,2}}:?\s?)?\d{{1,4}}(?: ?(?:bis|ter|quater|مكرر)|[a-z])?[ ,;\-]{{1,3}}(?:de la |de l'|d'|du |l')?)$",
+    re.IGNORECASE,
+)
+_FLOOR = re.compile(
+    r"\d{1,2} ?(?:ième|ieme|ème|eme|er|re|e|è|ᵉ|st|nd|rd|th|\.?[ºª°])(?![a-z])(?: (?:étage|etage|floor|piso|planta|izda|dcha|izquierda|derecha|ét)\b\.?)?"
+    r"(?: ?[a-z]\b(?!'))?(?: (?:izda|dcha|izquierda|derecha)\b\.?)?",
+    re.IGNORECASE,
+)
+_VALUE = re.compile(rf"[ .:]{{0,3}}(?:{_SAID}\s?:?\s?)?(?:\d{{1,4}}[a-z]?\b(?![.,]\d)|[a-z]{{1,2}}\d{{0,3}}\b|[أ-ي]\b)", re.IGNORECASE)
+_POSTAL = re.compile(r"(?:(?:BP|B\.P\.?|CP|C\.P\.?) ?\d{1,6}|\d{5}|\d{4}(?= [A-ZÉ][a-zé]))(?![\w/]|[.,]\d)")
+_BETWEEN = re.compile(r"(?:[ \t]{0,2}[,;/|\-(][ \t]{0,2}\n?|[ \t]{0,2}\n)?[ \t]{0,4}")
+_LINK = re.compile(r"(?:(?:à|a|f|fi|fe|de|en|in|في|ف|مدينة|بمدينة|ville de|commune de) {1,2}|[فب](?=[\u0621-\u064a]{3}))", re.IGNORECASE)
+_WORD = re.compile(r"[ ]{0,2}[-']?(?P<word>[^\W\d_][^\W\d_'’.]*(?:['’-][^\W\d_]+)*)\.?")
+_LINKS = frozenset("de du des d la le les l el al ben bin bent ibn ait sidi moulay lalla abou bou abdel of the del los las y san santa st ste saint بن ابن بنت ابي ابو عبد سيدي مولاي لالة آيت ايت الله".split())
+_STOPS = frozenset(
+    """et est sont qui que pour avec sur sous dans par au aux je tu il elle nous vous ils mon ma mes son sa ses ce cette tel tél
+    and is are was with for my his her their the i we he she at on to from phone y con para por mi su es tel telephone email
+    o w wa u f fi li lli bach bash wakha rah ra kayn 3ndi 3la 3nd mn men l hna had hadi dyal dial smiti ana nmra nmrti numero
+    و من على الى إلى في عن مع هو هي اللي باش حيت عندي راه هاد هادي ديال هاتف الهاتف رقم نمرة تيليفون أو ثم كل قرب حدا امام بجانب بجوار""".split()
+)
+
+
+class Part(NamedTuple):
+    """One part of an address: what it is, and where it ends."""
+
+    kind: str  # "number", "way", "quarter", "unit", "floor", "postal", "city", "country", "name"
+    end: int
+
+
+@remembered
+def words() -> list[tuple[str, str]]:
+    """(role, word) of every language."""
+    return [(role, word) for lang in languages() for role in ROLES for word in lang.get("address", {}).get(role, ())]
+
+
+@remembered
+def _cities() -> dict[str, list[tuple[str, ...]]]:
+    """The cities of every pack by their first word, longest first."""
+    found: dict[str, list[tuple[str, ...]]] = defaultdict(list)
+    for line in lines("cities.txt"):
+        for name in line.split("|"):
+            folded = tuple(fold_word(word) for word in re.split(r"[\s'-]+", name.strip()) if word)
+            found[folded[0]].append(folded)
+    return {first: sorted(names, key=len, reverse=True) for first, names in found.items()}
+
+
+def find(text: str, hits: list[Seen], cues: Cues) -> list[Hit]:
+    """The addresses in ``text``. ``hits``: the words of ``words()`` seen there, with their span, in any order."""
+    reader = _Reader(text, hits, cues)
+    found: list[Hit] = []
+    reached = 0
+    for start in reader.starts:
+        if start >= reached:
+            hit = reader.read(start, reached)
+            if hit:
+                found.append(hit)
+                reached = hit.end
+    return found
+
+
+class _Reader:
+    def __init__(self, text: str, hits: list[Seen], cues: Cues) -> None:
+        self.text = text
+        self.cues = cues
+        self.at: dict[int, list[tuple[str, int]]] = defaultdict(list)  # word starts: what begins there, and its end
+        for word, start, end in sorted(hits, key=lambda hit: (hit[1], -hit[2])):
+            start += word.skip
+            if word.text.endswith("/") and text[end : end + 1] != "/":
+                continue
+            self.at[start].append((word.value, end + word.text.endswith("/")))
+        self.starts = sorted(start for start, kinds in self.at.items() if kinds[0][0] in ("way", "way_after", "quarter", "unit", "floor"))
+
+    def read(self, start: int, floor: int) -> Hit | None:
+        """The address that has a word of its own at ``start``; nothing before ``floor`` belongs to it."""
+        first = self._number_before(start, floor)
+        kinds: list[str] = ["number"] if first < start else []
+        after = [stop for kind, stop in self.at[start] if kind == "way_after"]
+        english = self._english(start, floor) if after else None
+        if english is not None:
+            first, kinds, end = english, ["number", "way"], after[0]
+        else:
+            got = self._part(start, kinds)
+            if got is None:
+                return None
+            kinds.append(got.kind)
+            end = got.end
+        while end - first < LONGEST:
+            got = self._next(end, kinds)
+            if got is None:
+                break
+            kinds.append(got.kind)
+            end = got.end
+        while kinds and kinds[-1] == "name":
+            kinds.pop()
+        score = self._score(kinds, first, end)
+        return Hit(first, end, "ADDRESS", score, "cue" if self._announced(first, end) else "pattern") if score else None
+
+    def _next(self, end: int, kinds: list[str]) -> Part | None:
+        """The part behind the one that ends there, past a comma, a line break or a word that links."""
+        position = _BETWEEN.match(self.text, end).end()  # type: ignore[union-attr]  # it matches the empty string too
+        if position == end:
+            return None
+        got = self._part(position, kinds)
+        link = None if got else _LINK.match(self.text, position)
+        return self._part(link.end(), kinds) if link else got
+
+    def _score(self, kinds: list[str], start: int, end: int) -> float:
+        """How sure these parts make an address; 0 if they make none."""
+        placed = "way" in kinds or "quarter" in kinds
+        numbered = "number" in kinds or "unit" in kinds or "postal" in kinds
+        where = {"city", "postal", "country"}.intersection(kinds)
+        if "way" in kinds and ("number" in kinds or "unit" in kinds):
+            return 0.9
+        if self._announced(start, end):
+            return 0.8 if placed and len(kinds) > 1 else 0.75 if numbered and (where or len(kinds) > 1) else 0
+        if "quarter" in kinds and numbered and (where or kinds.count("unit") + kinds.count("number") > 1 or len(kinds) > 2):
+            return 0.75
+        return 0.7 if kinds.count("unit") + kinds.count("floor") > 1 and where else 0
+
+    def _announced(self, start: int, end: int) -> bool:
+        return self.cues.before("ADDRESS", start, end)
+
+    def _number_before(self, start: int, floor: int) -> int:
+        """Where the house number in front of a street's word starts; ``start`` if there is none."""
+        base = max(floor, start - 24)
+        match = _NUMBER_BEFORE.search(self.text[base:start])
+        return base + match.start("number") if match else start
+
+    def _english(self, start: int, floor: int) -> int | None:
+        """Where the number of "24 Baker Street" is, seen from its last word; with a unit in front of it, that."""
+        base = max(floor, start - 48)
+        before = self.text[base:start]
+        match = re.search(r"(?<![\w.,/])\d{1,5}[a-z]?,? (?:(?!\d)[\w'.-]+ ){1,3}$", before, re.IGNORECASE)
+        if not match:
+            return None
+        named = match[0].split()[1:]
+        if any(word.lower() in _STOPS or fold_word(word) in lexicon().not_names for word in named) and not all(w[0].isupper() for w in named):
+            return None
+        return base + match.start()
+
+    def _part(self, position: int, kinds: list[str]) -> Part | None:
+        """The part of an address at ``position``, if one is there."""
+        text = self.text
+        for kind, end in self.at.get(position, ()):
+            part = self._worded(kind, end)
+            if part:
+                return part
+        floor = _FLOOR.match(text, position)
+        if floor and kinds and not floor[0].isdigit():
+            return Part("floor", floor.end())
+        postal = _POSTAL.match(text, position)
+        if postal:
+            return Part("postal", postal.end()) if kinds and "postal" not in kinds else None
+        number = _NUMBER.match(text, position)
+        if number:
+            street = self._street_with_number(number.end())
+            if street:
+                return street
+            follows = kinds[-1:] == ["quarter"] or (kinds[-1:] == ["way"] and "number" not in kinds)
+            wanted = kinds and (number["said"] or follows)
+            return Part("number", number.end()) if wanted else None
+        city = self._city(position)
+        if city:
+            return Part("city", city)
+        return self._locality(position, kinds)
+
+    def _street_with_number(self, end: int) -> Part | None:
+        """Behind a unit: ``Flat 9, 118 Anfa Boulevard``, ``apt 4, 12 rue …``."""
+        gap = re.compile(r"(?: ?(?:bis|ter))?,? {1,2}").match(self.text, end)
+        if not gap:
+            return None
+        position = gap.end()
+        for kind, stop in self.at.get(position, ()):
+            if kind == "way":
+                return self._worded(kind, stop)
+        for _ in range(3):
+            word = _WORD.match(self.text, position)
+            if not word:
+                return None
+            position = word.end() + 1
+            for kind, stop in self.at.get(position, ()):
+                if kind == "way_after":
+                    return Part("way", stop)
+        return None
+
+    def _worded(self, kind: str, end: int) -> Part | None:
+        if kind in ("country", "floor"):
+            return Part(kind, end)
+        if kind == "unit":
+            value = _VALUE.match(self.text, end)
+            return Part("unit", value.end()) if value else None
+        if kind in ("way", "quarter"):
+            named = self._name(end)
+            return Part(kind, named) if named else None
+        return None
+
+    def _name(self, position: int) -> int | None:
+        """Where the name of a street or a quarter that starts behind ``position`` ends."""
+        text = self.text
+        number = re.compile(rf"[ .]{{1,2}}(?:{_SAID} ?)?\d{{1,4}}[a-z]?\b(?![.,:/]\d)", re.IGNORECASE).match(text, position)
+        if number:
+            return number.end()
+        taken = counted = 0
+        end: int | None = None
+        position += text[position : position + 1] == "."
+        while taken < 7:
+            match = _WORD.match(text, position)
+            if not match or (taken == 0 and match.start("word") == position):
+                break
+            word, at = match["word"], match.start("word")
+            folded = fold_word(word)
+            link = folded.replace("’", "'").rstrip("'") in _LINKS or len(word) == 1
+            if self.at.get(at) and (taken or self.at[at][0][0] in ("unit", "floor")) and not link:
+                break
+            if (folded in _STOPS and not word[0].isupper() and not (link and taken == 0)) or (counted and self._city(at)):
+                break
+            if not link:
+                limit = 5 if word[0].isupper() else 3 if word[0] >= "\u0600" else 2
+                verb = word[:2] in ("كي", "كت", "غا", "وأ", "وك") or (word[:2] != "ال" and folded in lexicon().not_names)
+                if counted >= limit or (counted and not word[0].isupper() and verb):
+                    break
+                counted += 1
+                end = match.start("word") + len(word)
+            taken += 1
+            position = match.start("word") + len(word)
+            if text[position : position + 1] == "." and len(word) < 5:
+                position += 1
+        return end
+
+    def _city(self, position: int) -> int | None:
+        """Where the city named there ends."""
+        match = re.compile(r"[^\W\d_]+").match(self.text, position)
+        if not match:
+            return None
+        for name in _cities().get(fold_word(match[0]), ()):
+            end: int | None = match.end()
+            for expected in name[1:]:
+                word = re.compile(r"[ '-]([^\W\d_]+)").match(self.text, end)  # type: ignore[arg-type]
+                if not word or fold_word(word[1]) != expected:
+                    end = None
+                    break
+                end = word.end()
+            if end and not self.text[end : end + 1].isalnum():
+                return end
+        return None
+
+    def _locality(self, position: int, kinds: list[str]) -> Part | None:
+        """A name nobody lists: between a street and a city, behind a postal code, or behind a comma at the end."""
+        if not kinds:
+            return None
+        end = position
+        for count in range(3):
+            match = _WORD.match(self.text, end)
+            if not match or (count == 0 and match.start("word") != position):
+                break
+            word, folded = match["word"], fold_word(match["word"])
+            upper = word[0].isupper()
+            if folded in _STOPS or self.at.get(match.start("word")) or (count and not upper):
+                break
+            end = match.start("word") + len(word)
+            if upper and kinds[-1] == "postal":
+                following = _WORD.match(self.text, end)
+                if not following or not following["word"][0].isupper() or self.text[end : end + 1] not in (" ", "-"):
+                    return Part("city", end)
+                continue
+            behind = _BETWEEN.match(self.text, end).end()  # type: ignore[union-attr]  # as above
+            if behind > end and (self._city(behind) or _POSTAL.match(self.text, behind)):
+                return Part("name", end)
+        last = upper and self._ends(position, end) if end > position else False
+        return Part("city", end) if last and "number" in kinds and not self._is_named(position) else None
+
+    def _ends(self, start: int, end: int) -> bool:
+        """A comma stands before, and nothing of the same phrase behind."""
+        return self.text[:start].rstrip(" ")[-1:] == "," and self.text[end : end + 1] in ("", ",", ".", ";", "\n", ")", '"', "|")
+
+    def _is_named(self, position: int) -> bool:
+        match = _WORD.match(self.text, position)
+        return bool(match) and fold_word(match["word"]) in lexicon().given  # type: ignore[index]
