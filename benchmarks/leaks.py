@@ -25,6 +25,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks import promises
 from benchmarks.environments import ROOT, python_peer
 from benchmarks.processes import Children, Unavailable, end_cleanly, free_port, wait_for
 
@@ -98,8 +99,8 @@ def request_path(programs: Path, folder: Path, seeds: Sequence[str]) -> list[dic
     return reports
 
 
-def everywhere(programs: Path, folder: Path, seed: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The summary and the report of its second profile. Raises ``Unavailable`` when no case was scored.
+def everywhere(programs: Path, folder: Path, seed: str) -> dict[str, Any]:
+    """The summary of its second profile. Raises ``Unavailable`` when a case could not be scored.
 
     Its server comes and goes with each case; a stand-in that passes everything on stands still before it.
     """
@@ -115,13 +116,12 @@ def everywhere(programs: Path, folder: Path, seed: str) -> tuple[dict[str, Any],
         command += ["--upstream-port", str(capture), "--json-out", str(out / "summary.json")]
         answer = _run(command, {"CONFORMANCE_TARGET_API_KEY": riad.key})
     try:
-        summary = json.loads((out / "summary.json").read_text())["rows"][0]
-        report = json.loads((out / "riad.json").read_text())
+        summary: dict[str, Any] = json.loads((out / "summary.json").read_text())["rows"][0]
     except (OSError, ValueError, KeyError, IndexError):
         raise Unavailable(f"its second profile gave no result: {_last_words(answer)}") from None
     if summary["inconclusive"]:
         raise Unavailable(f"its second profile could not score {summary['inconclusive']} cases: {_last_words(answer)}")
-    return summary, report
+    return summary
 
 
 def of_requests(reports: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -139,16 +139,14 @@ def of_requests(reports: Sequence[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def of_everywhere(summary: dict[str, Any], report: dict[str, Any]) -> dict[str, Any]:
+def of_everywhere(summary: dict[str, Any]) -> dict[str, Any]:
     """Its second profile: types that leaked from any place of a request, and what the answers brought."""
-    injected = report["checks"]["response_injection_containment"]
     return {
         "cases": summary["cases_applicable"],
         "leaked_types": summary["request_path_leak"],
         "restored_share": summary["fidelity_rate"],
         "answer_let_through_whole": summary["leak_single_chunk"],
         "answer_let_through_cut": summary["leak_adversarial"],
-        "answer_contained": injected["passed"],
     }
 
 
@@ -184,21 +182,17 @@ def main() -> int:
         with tempfile.TemporaryDirectory(prefix="riad-leaks-") as directory:
             folder = Path(directory)
             requests = of_requests(request_path(programs, folder, [f"{n:04x}" for n in range(max(1, options.seeds))]))
-            second = of_everywhere(*everywhere(programs, folder, "a1b2c3d4e5f60001"))
+            second = of_everywhere(everywhere(programs, folder, "a1b2c3d4e5f60001"))
     except Unavailable as reason:
         print(f"[leaks] {reason}", file=sys.stderr)
         return 1
-    leaks = sum(requests["leaked_personal_data"].values()) + sum(requests["leaked_credentials"].values())
-    document = {
-        "package": REQUIREMENT,
-        "request": requests,
-        "everywhere": second,
-        "promises": {
-            "values that reached the model unmasked": {"measured": leaks, "at_most": 0},
-            "types that did so from anywhere in a request": {"measured": len(second["leaked_types"]), "at_most": 0},
-            "share restored": {"measured": second["restored_share"], "floor": 1},
-        },
+    leaked = [requests["leaked_personal_data"], requests["leaked_credentials"]]
+    document: dict[str, Any] = {"package": REQUIREMENT, "request": requests, "everywhere": second}
+    document["summary"] = {
+        "leaks": sum(count for counts in leaked for count in counts.values()),
+        "leaks_everywhere": len(second["leaked_types"]),
     }
+    document["promises"] = promises.kept(document, promises.LEAKS)
     print(json.dumps(document, ensure_ascii=False))
     return 0
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from benchmarks.accuracy import Span
+from benchmarks.accuracy import Found
 from benchmarks.environments import python_peer
 from benchmarks.processes import Unavailable, die_with_parent
 
@@ -60,14 +60,14 @@ COUNTERPARTS: dict[str, frozenset[str]] = {
 KNOWN = frozenset().union(*COUNTERPARTS.values())  # types of ours that it can find
 
 
-def spans(findings: Iterable[Sequence[Any]]) -> list[Span]:
+def spans(findings: Iterable[Sequence[Any]]) -> list[Found]:
     """Its findings (entity, start, end, score) as ours: of those that overlap the highest score, then the longest."""
-    kept: list[Span] = []
+    kept: list[Found] = []
     for entity, start, end, _score in sorted(findings, key=lambda one: (-one[3], one[1] - one[2])):
         types = COUNTERPARTS.get(entity)
         if types and not any(start < other.end and other.start < end for other in kept):
-            kept.append(Span(types, start, end))
-    return sorted(kept, key=lambda span: span.start)
+            kept.append(Found(types, start, end))
+    return sorted(kept, key=lambda one: one.start)
 
 
 class Presidio:
@@ -99,7 +99,7 @@ class Presidio:
         self._process.communicate()
         self._words.close()
 
-    def find(self, texts: Sequence[str], language: str) -> list[list[Span]]:
+    def find(self, texts: Sequence[str], language: str) -> list[list[Found]]:
         """What it finds in each text with the model of ``language`` (en, fr)."""
         answer = self._ask({"texts": list(texts), "language": language})
         return [spans(findings) for findings in answer["findings"]]
