@@ -8,7 +8,6 @@ follows. The words are data: ``[address]`` of ``languages/*.toml``, and the ``ci
 from __future__ import annotations
 
 import re
-from bisect import bisect_left
 from collections import defaultdict
 from typing import NamedTuple
 
@@ -19,35 +18,26 @@ from riad.privacy.knowledge import languages, lines, remembered
 from riad.privacy.lexicon import lexicon
 from riad.privacy.words import Seen
 
-ROLES = ("way", "way_after", "quarter", "unit", "floor", "country")
 LONGEST = 240
 """Code points of an address, at most."""
-_SAID = r"(?:\bn ?°|nº|n\.|no\.?|nr\.?|num(?:éro|ero)?\.?|#|№|رقم|عدد|نمرة|ra9m|raqm|r9m|nmra|nemra|numero|km|uṭṭun|uttun|ⵓⵟⵟⵓⵏ)"
-_NUMBER = re.compile(
-    rf"(?P<said>{_SAID}\s{{0,2}}:?\s?)?\d{{1,4}}(?: ?(?:bis|ter|quater|مكرر)\b|[a-z]\b| ?[-/] ?\d{{1,4}}\b)?(?![\w%€$]|[.,:/]\d)",
-    re.IGNORECASE,
-)
-_NUMBER_BEFORE = re.compile(
-    rf"(?<![\w.,/+-])[بفل]?(?P<number>(?:{_SAID}\s{{0,2}}:?\s?)?\d{{1,4}}(?: ?(?:bis|ter|quater|مكرر)|[a-z])?[ ,;\-]{{1,3}}(?:de la |de l'|d'|du |l')?)$",
-    re.IGNORECASE,
-)
+STARTS = ("way", "way_after", "quarter", "unit", "floor")
+"""Roles of words that an address may start with."""
 _FLOOR = re.compile(
-    r"\d{1,2} ?(?:ième|ieme|ème|eme|er|re|e|è|ᵉ|st|nd|rd|th|\.?[ºª°])(?![a-z])(?: (?:étage|etage|floor|piso|planta|izda|dcha|izquierda|derecha|ét)\b\.?)?"
+    r"\d{1,2} ?(?:ième|ieme|ème|eme|er|re|e|è|ᵉ|st|nd|rd|th|\.?[ºª°])(?![a-z])"
+    r"(?: (?:étage|etage|floor|piso|planta|izda|dcha|izquierda|derecha)\b\.?)?"
     r"(?: ?[a-z]\b(?!'))?(?: (?:izda|dcha|izquierda|derecha)\b\.?)?",
     re.IGNORECASE,
 )
-_VALUE = re.compile(rf"[ .:]{{0,3}}(?:{_SAID}\s?:?\s?)?(?:\d{{1,4}}[a-z]?\b(?![.,]\d)|[a-z]{{1,2}}\d{{0,3}}\b|[أ-ي]\b)", re.IGNORECASE)
 _POSTAL = re.compile(r"(?:(?:BP|B\.P\.?|CP|C\.P\.?) ?\d{1,6}|\d{5}|\d{4}(?= [A-ZÉ][a-zé]))(?![\w/]|[.,]\d)")
-_BETWEEN = re.compile(r"(?:[ \t]{0,2}[,;/|\-(][ \t]{0,2}\n?|[ \t]{0,2}\n)?[ \t]{0,4}")
-_LINK = re.compile(r"(?:(?:à|a|f|fi|fe|de|en|in|في|ف|مدينة|بمدينة|ville de|commune de) {1,2}|[فب](?=[\u0621-\u064a]{3}))", re.IGNORECASE)
+_BETWEEN = re.compile(r"(?:[ \t]{0,2}[,;/|\-][ \t]{0,2}\n?|[ \t]{0,2}\n)?[ \t]{0,4}")
+_BEHIND_NUMBER = re.compile(r"(?: ?(?:bis|ter))?,? {1,2}")
+_ENGLISH = re.compile(r"(?<![\w.,/])\d{1,5}[a-z]?,? (?:(?!\d)[\w'.-]+ ){1,3}$", re.IGNORECASE)
 _WORD = re.compile(r"[ ]{0,2}[-']?(?P<word>[^\W\d_][^\W\d_'’.]*(?:['’-][^\W\d_]+)*)\.?")
-_LINKS = frozenset("de du des d la le les l el al ben bin bent ibn ait sidi moulay lalla abou bou abdel of the del los las y san santa st ste saint بن ابن بنت ابي ابو عبد سيدي مولاي لالة آيت ايت الله".split())
-_STOPS = frozenset(
-    """et est sont qui que pour avec sur sous dans par au aux je tu il elle nous vous ils mon ma mes son sa ses ce cette tel tél
-    and is are was with for my his her their the i we he she at on to from phone y con para por mi su es tel telephone email
-    o w wa u f fi li lli bach bash wakha rah ra kayn 3ndi 3la 3nd mn men l hna had hadi dyal dial smiti ana nmra nmrti numero
-    و من على الى إلى في عن مع هو هي اللي باش حيت عندي راه هاد هادي ديال هاتف الهاتف رقم نمرة تيليفون أو ثم كل قرب حدا امام بجانب بجوار""".split()
-)
+_LETTERS = re.compile(r"[^\W\d_]+")
+_NEXT_LETTERS = re.compile(r"[ '-]([^\W\d_]+)")
+_CAPITAL = re.compile(r"[A-Z\u0600-\u06ff\u2d30-\u2d7f]|n°")
+_VERBS = ("كي", "كت", "غا", "وأ", "وك")
+"""How words begin that are no name of a street: Darija's present and future, "and I"."""
 
 
 class Part(NamedTuple):
@@ -57,10 +47,51 @@ class Part(NamedTuple):
     end: int
 
 
+class Grammar(NamedTuple):
+    """The patterns and words that the languages give."""
+
+    number: re.Pattern[str]  # a house number, with what says that it is one: "n° 12 bis"
+    before: re.Pattern[str]  # the same right before a street's word
+    value: re.Pattern[str]  # the number or letter behind a part of a building: "Imm B"
+    named: re.Pattern[str]  # the number that is a street's name: "rue 14"
+    king: re.Pattern[str]  # a king's, whose number is none of a house: "Mohammed 5"
+    link: re.Pattern[str]  # what may stand between two parts: "à", "في"
+    inner: frozenset[str]  # words inside names: "de", "بن"
+    stops: frozenset[str]  # words that end a name
+
+
 @remembered
-def words() -> list[tuple[str, str]]:
-    """(role, word) of every language."""
-    return [(role, word) for lang in languages() for role in ROLES for word in lang.get("address", {}).get(role, ())]
+def grammar() -> Grammar:
+    """What the languages say of addresses, compiled once."""
+    said: dict[str, list[str]] = defaultdict(list)
+    for language in languages():
+        for role, found in language.get("address", {}).items():
+            said[role] += found
+
+    def either(role: str) -> str:
+        return "|".join(re.escape(word) for word in sorted(dict.fromkeys(said[role]), key=len, reverse=True))
+
+    announced = rf"(?:(?:{either('number')})\s{{0,2}}:?\s?)"
+    again = rf"(?: ?(?:{either('again')})\b)"
+    return Grammar(
+        re.compile(
+            rf"(?<!\w)(?P<said>{announced})?\d{{1,4}}(?:{again}|[a-z]\b| ?[-/] ?\d{{1,4}}\b)?(?![\w%€$]|[.,:/]\d)",
+            re.IGNORECASE,
+        ),
+        re.compile(
+            rf"(?<![\w.,/+-])[بفل]?(?P<number>{announced}?\d{{1,4}}(?:{again}|[a-z])?[ ,;\-]{{1,3}}"
+            r"(?:(?:de )?(?:la |l')|d'|du )?)$",
+            re.IGNORECASE,
+        ),
+        re.compile(
+            rf"[ .:]{{0,3}}{announced}?(?:\d{{1,4}}[a-z]?\b(?![.,]\d)|[a-z]{{1,2}}\d{{0,3}}\b|[أ-ي]\b)", re.IGNORECASE
+        ),
+        re.compile(rf"[ .]{{1,2}}{announced}?\d{{1,4}}[a-z]?\b(?![.,:/]\d)", re.IGNORECASE),
+        re.compile(rf" (?:{either('king')}) (?:[2-6]|[IV]{{1,3}}|الخامس|السادس|الثاني)\b", re.IGNORECASE),
+        re.compile(rf"(?:(?:{either('link')}) {{1,2}}|[فب](?=[\u0621-\u064a]{{3}}))", re.IGNORECASE),
+        frozenset(map(fold_word, said["inner"])),
+        frozenset(map(fold_word, said["stop"])),
+    )
 
 
 @remembered
@@ -92,13 +123,16 @@ class _Reader:
     def __init__(self, text: str, hits: list[Seen], cues: Cues) -> None:
         self.text = text
         self.cues = cues
+        self.grammar = grammar()
         self.at: dict[int, list[tuple[str, int]]] = defaultdict(list)  # word starts: what begins there, and its end
         for word, start, end in sorted(hits, key=lambda hit: (hit[1], -hit[2])):
             start += word.skip
             if word.text.endswith("/") and text[end : end + 1] != "/":
                 continue
             self.at[start].append((word.value, end + word.text.endswith("/")))
-        self.starts = sorted(start for start, kinds in self.at.items() if kinds[0][0] in ("way", "way_after", "quarter", "unit", "floor"))
+        self.starts = sorted(
+            start for start, kinds in self.at.items() if kinds[0][0] in ("way", "way_after", "quarter", "unit", "floor")
+        )
 
     def read(self, start: int, floor: int) -> Hit | None:
         """The address that has a word of its own at ``start``; nothing before ``floor`` belongs to it."""
@@ -131,8 +165,10 @@ class _Reader:
         if position == end:
             return None
         got = self._part(position, kinds)
-        link = None if got else _LINK.match(self.text, position)
-        return self._part(link.end(), kinds) if link else got
+        link = None if got else self.grammar.link.match(self.text, position)
+        if not link or self.text[link.end() : link.end() + 1].isdigit():
+            return got
+        return self._part(link.end(), kinds)
 
     def _score(self, kinds: list[str], start: int, end: int) -> float:
         """How sure these parts make an address; 0 if they make none."""
@@ -140,10 +176,16 @@ class _Reader:
         numbered = "number" in kinds or "unit" in kinds or "postal" in kinds
         where = {"city", "postal", "country"}.intersection(kinds)
         if "way" in kinds and ("number" in kinds or "unit" in kinds):
-            return 0.9
+            bare = len(kinds) == 2 and self.text[end - 1].isdigit()
+            doubtful = self.text[start].isdigit() or not _CAPITAL.search(self.text, start, end)
+            return 0 if bare and doubtful else 0.9  # "voiture 12, place 45", "la route nationale 7"
         if self._announced(start, end):
             return 0.8 if placed and len(kinds) > 1 else 0.75 if numbered and (where or len(kinds) > 1) else 0
-        if "quarter" in kinds and numbered and (where or kinds.count("unit") + kinds.count("number") > 1 or len(kinds) > 2):
+        if (
+            "quarter" in kinds
+            and numbered
+            and (where or kinds.count("unit") + kinds.count("number") > 1 or len(kinds) > 2)
+        ):
             return 0.75
         return 0.7 if kinds.count("unit") + kinds.count("floor") > 1 and where else 0
 
@@ -153,18 +195,22 @@ class _Reader:
     def _number_before(self, start: int, floor: int) -> int:
         """Where the house number in front of a street's word starts; ``start`` if there is none."""
         base = max(floor, start - 24)
-        match = _NUMBER_BEFORE.search(self.text[base:start])
+        match = self.grammar.before.search(self.text[base:start])
         return base + match.start("number") if match else start
 
     def _english(self, start: int, floor: int) -> int | None:
         """Where the number of "24 Baker Street" is, seen from its last word; with a unit in front of it, that."""
         base = max(floor, start - 48)
         before = self.text[base:start]
-        match = re.search(r"(?<![\w.,/])\d{1,5}[a-z]?,? (?:(?!\d)[\w'.-]+ ){1,3}$", before, re.IGNORECASE)
+        match = _ENGLISH.search(before)
         if not match:
             return None
         named = match[0].split()[1:]
-        if any(word.lower() in _STOPS or fold_word(word) in lexicon().not_names for word in named) and not all(w[0].isupper() for w in named):
+        shared = any(
+            kind == "way" for kind, _ in self.at[start]
+        )  # "boulevard" is French too, and stands in front there
+        everyday = any(word.lower() in self.grammar.stops or fold_word(word) in lexicon().not_names for word in named)
+        if (shared or everyday) and not all(word[0].isupper() for word in named):
             return None
         return base + match.start()
 
@@ -181,7 +227,7 @@ class _Reader:
         postal = _POSTAL.match(text, position)
         if postal:
             return Part("postal", postal.end()) if kinds and "postal" not in kinds else None
-        number = _NUMBER.match(text, position)
+        number = self.grammar.number.match(text, position)
         if number:
             street = self._street_with_number(number.end())
             if street:
@@ -196,7 +242,7 @@ class _Reader:
 
     def _street_with_number(self, end: int) -> Part | None:
         """Behind a unit: ``Flat 9, 118 Anfa Boulevard``, ``apt 4, 12 rue …``."""
-        gap = re.compile(r"(?: ?(?:bis|ter))?,? {1,2}").match(self.text, end)
+        gap = _BEHIND_NUMBER.match(self.text, end)
         if not gap:
             return None
         position = gap.end()
@@ -217,7 +263,7 @@ class _Reader:
         if kind in ("country", "floor"):
             return Part(kind, end)
         if kind == "unit":
-            value = _VALUE.match(self.text, end)
+            value = self.grammar.value.match(self.text, end)
             return Part("unit", value.end()) if value else None
         if kind in ("way", "quarter"):
             named = self._name(end)
@@ -227,9 +273,12 @@ class _Reader:
     def _name(self, position: int) -> int | None:
         """Where the name of a street or a quarter that starts behind ``position`` ends."""
         text = self.text
-        number = re.compile(rf"[ .]{{1,2}}(?:{_SAID} ?)?\d{{1,4}}[a-z]?\b(?![.,:/]\d)", re.IGNORECASE).match(text, position)
+        number = self.grammar.named.match(text, position)
         if number:
             return number.end()
+        king = self.grammar.king.match(text, position)
+        if king:
+            return king.end()
         taken = counted = 0
         end: int | None = None
         position += text[position : position + 1] == "."
@@ -239,14 +288,16 @@ class _Reader:
                 break
             word, at = match["word"], match.start("word")
             folded = fold_word(word)
-            link = folded.replace("’", "'").rstrip("'") in _LINKS or len(word) == 1
+            link = folded.replace("’", "'").rstrip("'") in self.grammar.inner or len(word) == 1
             if self.at.get(at) and (taken or self.at[at][0][0] in ("unit", "floor")) and not link:
                 break
-            if (folded in _STOPS and not word[0].isupper() and not (link and taken == 0)) or (counted and self._city(at)):
+            if (folded in self.grammar.stops and not word[0].isupper() and not (link and taken == 0)) or (
+                counted and self._city(at)
+            ):
                 break
             if not link:
                 limit = 5 if word[0].isupper() else 3 if word[0] >= "\u0600" else 2
-                verb = word[:2] in ("كي", "كت", "غا", "وأ", "وك") or (word[:2] != "ال" and folded in lexicon().not_names)
+                verb = word[:2] in _VERBS or (word[:2] != "ال" and folded in lexicon().not_names)
                 if counted >= limit or (counted and not word[0].isupper() and verb):
                     break
                 counted += 1
@@ -259,13 +310,13 @@ class _Reader:
 
     def _city(self, position: int) -> int | None:
         """Where the city named there ends."""
-        match = re.compile(r"[^\W\d_]+").match(self.text, position)
+        match = _LETTERS.match(self.text, position)
         if not match:
             return None
         for name in _cities().get(fold_word(match[0]), ()):
             end: int | None = match.end()
             for expected in name[1:]:
-                word = re.compile(r"[ '-]([^\W\d_]+)").match(self.text, end)  # type: ignore[arg-type]
+                word = _NEXT_LETTERS.match(self.text, end)  # type: ignore[arg-type]
                 if not word or fold_word(word[1]) != expected:
                     end = None
                     break
@@ -284,8 +335,8 @@ class _Reader:
             if not match or (count == 0 and match.start("word") != position):
                 break
             word, folded = match["word"], fold_word(match["word"])
-            upper = word[0].isupper()
-            if folded in _STOPS or self.at.get(match.start("word")) or (count and not upper):
+            upper = word[0].isupper() and len(word) > 1
+            if folded in self.grammar.stops or self.at.get(match.start("word")) or (count and not upper):
                 break
             end = match.start("word") + len(word)
             if upper and kinds[-1] == "postal":
@@ -301,7 +352,16 @@ class _Reader:
 
     def _ends(self, start: int, end: int) -> bool:
         """A comma stands before, and nothing of the same phrase behind."""
-        return self.text[:start].rstrip(" ")[-1:] == "," and self.text[end : end + 1] in ("", ",", ".", ";", "\n", ")", '"', "|")
+        return self.text[:start].rstrip(" ")[-1:] == "," and self.text[end : end + 1] in (
+            "",
+            ",",
+            ".",
+            ";",
+            "\n",
+            ")",
+            '"',
+            "|",
+        )
 
     def _is_named(self, position: int) -> bool:
         match = _WORD.match(self.text, position)

@@ -7,9 +7,6 @@ import ipaddress
 import re
 from collections.abc import Callable
 
-from riad.errors import BadSettings
-from riad.texts import N_
-
 _IBANS = {
     15: "NO",
     16: "BE",
@@ -76,19 +73,14 @@ _OWN: dict[str, Callable[[str], bool]] = {"luhn": luhn, "mod97": mod97, "iban": 
 
 
 def named(name: str) -> Callable[[str], bool]:
-    """The check of that name: one of ours, or python-stdnum's ``country.number`` (``es.dni``). Raises ``BadSettings``."""
+    """The check of that name: ours, or python-stdnum's ``country.number`` (``es.dni``). Raises ``ValueError``."""
     if name in _OWN:
         return _OWN[name]
     try:
-        module = importlib.import_module(f"stdnum.{name}")
-    except ModuleNotFoundError:
-        module = None
-    check: Callable[[str], bool] | None = getattr(module, "is_valid", None)
-    if check is None:
-        raise BadSettings(
-            N_("There is no check {check} for an identifier."),
-            remedy=N_("Use {known}, or a module of python-stdnum such as es.dni."),
-            check=name,
-            known=", ".join(_OWN),
-        )
+        check: Callable[[str], bool] = importlib.import_module(f"stdnum.{name}").is_valid
+    except (ImportError, AttributeError):
+        known = ", ".join(_OWN)
+        raise ValueError(
+            f"there is no check {name}; use {known}, or a module of python-stdnum such as es.dni"
+        ) from None
     return check

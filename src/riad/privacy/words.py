@@ -13,6 +13,7 @@ from riad.privacy.identifiers import table
 from riad.privacy.lexicon import FOLD, STRONG, Word, lexicon
 
 _DIGITS = re.compile(rb"[^\n]{0,40}?\d[\d./-]")
+_COLUMN = re.compile(rb"[\"'* ]{0,3}[,;\t|\n][^\x1e]{0,200}?\n[^\x1e]{0,200}?\d[\d./-]")
 _CAPITAL = re.compile(rb"[\s.:,\"'(*-]{1,6}(?:[A-Z\x80-\xff]|[lL][ea] |l')")
 _VALUE = re.compile(rb"[\"'*)\] \t]{0,7}[:=|>\t]")
 _LINE = re.compile(rb"[ \t]{0,4}[,.!;:]?[ \t]{0,8}\r?\n|[,:] ")
@@ -61,7 +62,7 @@ def look(data: bytes, shapes: bool) -> list[Seen]:
             elif role == "cue" and value == "ADDRESS":
                 said = True
             elif role == "cue" and not alive:
-                alive = value in after and _DIGITS.match(data, end) is not None
+                alive = value in after and (_DIGITS.match(data, end) or _COLUMN.match(data, end)) is not None
             seen.append((word, start, end))
     if places and (addressed or said):
         alive = True
