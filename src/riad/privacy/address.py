@@ -109,13 +109,16 @@ def find(text: str, hits: list[Seen], cues: Cues) -> list[Hit]:
     """The addresses in ``text``. ``hits``: the words of ``words()`` seen there, with their span, in any order."""
     reader = _Reader(text, hits, cues)
     found: list[Hit] = []
-    reached = 0
+    reached = free = 0
     for start in reader.starts:
         if start >= reached:
-            hit = reader.read(start, reached)
-            if hit:
+            hit = reader.read(start, free)
+            if hit is None:
+                continue
+            reached = hit.end  # many parts that make no address as a whole make none in part
+            if hit.score:
                 found.append(hit)
-                reached = hit.end
+                free = hit.end
     return found
 
 
@@ -135,7 +138,7 @@ class _Reader:
         )
 
     def read(self, start: int, floor: int) -> Hit | None:
-        """The address that has a word of its own at ``start``; nothing before ``floor`` belongs to it."""
+        """What has a word of an address at ``start``, with score 0 if it is none; before ``floor`` nothing belongs to it."""
         first = self._number_before(start, floor)
         kinds: list[str] = ["number"] if first < start else []
         after = [stop for kind, stop in self.at[start] if kind == "way_after"]
@@ -157,7 +160,9 @@ class _Reader:
         while kinds and kinds[-1] == "name":
             kinds.pop()
         score = self._score(kinds, first, end)
-        return Hit(first, end, "ADDRESS", score, "cue" if self._announced(first, end) else "pattern") if score else None
+        if not score and len(kinds) < 5:
+            return None
+        return Hit(first, end, "ADDRESS", score, "cue" if self._announced(first, end) else "pattern")
 
     def _next(self, end: int, kinds: list[str]) -> Part | None:
         """The part behind the one that ends there, past a comma, a line break or a word that links."""

@@ -7,7 +7,7 @@ CSV, TSV, semicolons and Markdown tables. A header cell counts when it holds a c
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 from riad.privacy.cues import BARRIER
 from riad.privacy.words import Seen
@@ -47,26 +47,28 @@ def announced(text: str, hits: list[Seen]) -> Iterator[tuple[str, int, int]]:
                     columns.setdefault(number, word.value)
         read = line_end
         if columns:
-            yield from _rows(text, line_end + 1, separator, len(cells), columns)
+            read = yield from _rows(text, line_end + 1, separator, len(cells), columns)
 
 
 def _rows(
     text: str, position: int, separator: str, width: int, columns: dict[int, str]
-) -> Iterator[tuple[str, int, int]]:
+) -> Generator[tuple[str, int, int], None, int]:
+    """Each announced cell of the lines from ``position``; returns where the first line stands that is no row."""
     for _ in range(ROWS):
         end = text.find("\n", position)
         line = text[position : end if end >= 0 else len(text)]
         cells = list(_cells(line, separator, position))
         if len(cells) != width:
-            return
+            return position
         if not _RULE.fullmatch(line):
             for number, type_ in columns.items():
                 left, right = cells[number]
                 if left < right:
                     yield type_, left, right
         if end < 0:
-            return
+            return len(text)
         position = end + 1
+    return position
 
 
 def _cells(line: str, separator: str, base: int) -> Iterator[tuple[int, int]]:

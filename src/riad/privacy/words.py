@@ -13,7 +13,8 @@ from riad.privacy.identifiers import table
 from riad.privacy.lexicon import FOLD, STRONG, Word, lexicon
 
 _DIGITS = re.compile(rb"[^\n]{0,40}?\d[\d./-]")
-_COLUMN = re.compile(rb"[\"'* ]{0,3}[,;\t|\n][^\x1e]{0,200}?\n[^\x1e]{0,200}?\d[\d./-]")
+_COLUMN = re.compile(rb"[\"'* ]{0,3}[,;\t|\r\n]")
+_NUMBER = re.compile(rb"\d[\d./-]")
 _CAPITAL = re.compile(rb"[\s.:,\"'(*-]{1,6}(?:[A-Z\x80-\xff]|[lL][ea] |l')")
 _VALUE = re.compile(rb"[\"'*)\] \t]{0,7}[:=|>\t]")
 _LINE = re.compile(rb"[ \t]{0,4}[,.!;:]?[ \t]{0,8}\r?\n|[,:] ")
@@ -62,7 +63,7 @@ def look(data: bytes, shapes: bool) -> list[Seen]:
             elif role == "cue" and value == "ADDRESS":
                 said = True
             elif role == "cue" and not alive:
-                alive = value in after and (_DIGITS.match(data, end) or _COLUMN.match(data, end)) is not None
+                alive = value in after and (_DIGITS.match(data, end) is not None or _heads(data, end))
             seen.append((word, start, end))
     if places and (addressed or said):
         alive = True
@@ -70,6 +71,12 @@ def look(data: bytes, shapes: bool) -> list[Seen]:
     if names:
         return seen + weak
     return seen if alive else []
+
+
+def _heads(data: bytes, end: int) -> bool:
+    """The cell that ends there may head a column with numbers in it."""
+    line = data.find(b"\n", end, end + 400) if _COLUMN.match(data, end) else -1
+    return line >= 0 and _NUMBER.search(data, line, line + 400) is not None
 
 
 def _numbered(data: bytes, role: str, start: int, end: int) -> bool:
