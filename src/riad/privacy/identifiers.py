@@ -20,7 +20,7 @@ from riad.privacy.cues import Cues
 from riad.privacy.knowledge import languages, remembered, tables, unfit
 
 RUN = r"\b\d(?:[ .\-/\n]?\d){8,63}\b"
-INTERNATIONAL = r"(?:\+|\b00)[1-9](?:[ .\-/()]{0,3}\d){6,14}\b"
+INTERNATIONAL = r"(?:\(?\+|\b00)[1-9](?:[ .\-/()]{0,3}\d){6,14}\b"
 _BEFORE_RUNS = ("EMAIL", "IBAN", "GPS", "SECRET")
 """Types whose shape a run of digits would cut short."""
 AGAINST = 24

@@ -193,7 +193,7 @@ def _shape(clean: str, start: int, end: int, cues: Cues) -> list[Hit]:
         if not hits and (clean.count(".", start, end) > 2 or clean[end : end + 1] in _PLATE):
             hits = identifiers.codes(clean, start, end + _AHEAD, cues)  # an address or a plate, behind other digits
         return hits
-    if clean[start] in "+0":
+    if clean[start] in "(+0":
         hits = _one(numbers.international(clean, start, end))
     else:
         hits = _one(identifiers.code(clean, start, end, cues))
