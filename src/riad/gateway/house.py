@@ -21,7 +21,7 @@ from riad.sites.catalogue import Berth, Catalogue, Engine
 from riad.sites.client import Pool
 from riad.sites.health import Board
 from riad.tenants.keyring import KeyRing
-from riad.tenants.keys import KeyStore
+from riad.tenants.keys import Key, KeyStore
 from riad.tenants.limits import Limiter
 
 PROBE_EVERY = 5.0  # seconds between probes of a berth that answers
@@ -107,6 +107,10 @@ class House:
             await pool.close()
         self.threads.shutdown()
         self.reader.close()
+
+    def masking_key(self, key: Key) -> bytes:
+        """The secret that a key's project makes its surrogates and tokens with."""
+        return self._keys.secret.masking_key(key.tenant, key.project)
 
     async def ready(self) -> str | None:
         """None when a completion sent now would succeed; else what is missing."""
