@@ -168,7 +168,8 @@ def flow(request: Request, planner: Planner, today: datetime.date) -> Flow:
 
     # 3. Inspect
     said = declared(request.data_class) if request.data_class else NOTHING_DECLARED
-    found = yield from _compute(len(call.raw), lambda: inspect(call, said))
+    trusted = (request.purpose or key.purpose) in planner.media_purposes
+    found = yield from _compute(len(call.raw), lambda: inspect(call, said, trusted=trusted))
 
     # 4. Plan
     need = planner.need(key, call.model, call.endpoint.kind, found, request.purpose, request.national, today)

@@ -15,7 +15,7 @@ from riad.gateway.plan import Planner
 from riad.law import Law
 from riad.ledger.client import LedgerClient
 from riad.ledger.reader import Reader
-from riad.privacy import scan
+from riad.privacy import knowledge, scan
 from riad.settings import Settings, Site
 from riad.sites.catalogue import Berth, Catalogue, Engine
 from riad.sites.client import Pool
@@ -66,8 +66,9 @@ class House:
         self.catalogue = Catalogue(settings, engines)
         self.board = Board(self.catalogue.berths)
         self.law = Law.load(settings.platform.packs)
+        knowledge.choose(settings.platform.home, settings.privacy.folders)
         scan("")  # the scanner reads its lists on first use: now, not in somebody's request
-        self.planner = Planner(self.law, self.catalogue, self.board)
+        self.planner = Planner(self.law, self.catalogue, self.board, settings.privacy.media_purposes)
         self.metrics = Metrics()
         self.pools = {berth.name: _pool(berth.url, berth.site) for berth in self.catalogue.berths}
         self.heads = {berth.name: berth.headers() for berth in self.catalogue.berths}

@@ -8,6 +8,7 @@ is remembered; health is looked at afterwards, on every request.
 from __future__ import annotations
 
 import datetime
+from collections.abc import Iterable
 from typing import Any, Literal
 
 import msgspec
@@ -68,9 +69,13 @@ class Planned(msgspec.Struct, frozen=True, eq=False):
 
 
 class Planner:
-    """Plans for one catalogue under one law."""
+    """Plans for one catalogue under one law.
 
-    def __init__(self, law: Law, catalogue: Catalogue, board: Board) -> None:
+    ``media_purposes`` are those under which a caller may vouch that an image or a sound holds no personal data.
+    """
+
+    def __init__(self, law: Law, catalogue: Catalogue, board: Board, media_purposes: Iterable[str] = ()) -> None:
+        self.media_purposes = frozenset(media_purposes)
         self._law = law
         self._catalogue = catalogue
         self._board = board
