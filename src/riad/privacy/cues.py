@@ -36,6 +36,13 @@ class Cues:
         self._starts.setdefault(type_, []).append(start)
         self._ends.setdefault(type_, []).append(end)
 
+    def sort(self) -> None:
+        """Put in order what was added out of it."""
+        for type_, ends in self._ends.items():
+            pairs = sorted(zip(ends, self._starts[type_], strict=True))
+            self._ends[type_] = [end for end, _ in pairs]
+            self._starts[type_] = [start for _, start in pairs]
+
     def _reaches(self, start: int, end: int) -> bool:
         """Nothing stands between a cue and a value that the cue spoke of, or that ends the text."""
         between = self._text[start:end]

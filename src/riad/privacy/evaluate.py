@@ -2,8 +2,8 @@
 
 A sample file is JSON Lines, ``{"id", "text", "lang", "spans": [{"start", "end", "type"}]}`` (``id`` and ``lang`` may be
 left out), or, easier to write by hand, a line ``lang | text with ⟦TYPE value⟧`` each, ``\\n`` for a line break and
-``lang sensitive |`` where the text's class is sensitive. A finding is right when it overlaps a span of its own type that no other
-finding took; *exact* counts those whose ends are right too.
+``lang sensitive |`` where the text's class is sensitive. A finding is right when it overlaps a span of its own type
+that no other finding took; *exact* counts those whose ends are right too.
 """
 
 from __future__ import annotations
@@ -108,7 +108,9 @@ def read(data: bytes) -> list[Sample]:
             except ValueError as error:
                 raise BadRequest(
                     N_("Line {line} is no sample: {error}."),
-                    remedy=N_('Write {"text", "spans": [{"start", "end", "type"}]}, or: lang | text with ⟦TYPE value⟧.'),
+                    remedy=N_(
+                        'Write {"text", "spans": [{"start", "end", "type"}]}, or: lang | text with ⟦TYPE value⟧.'
+                    ),
                     line=number,
                     error=str(error),
                 ) from None

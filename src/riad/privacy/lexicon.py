@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from ahocorasick_rs import BytesAhoCorasick, Implementation, MatchKind
@@ -30,6 +30,10 @@ FOLD = bytes(
 _CLITICS = "وفبل"  # and, so, with, to: written joined to the word that follows
 _ALIFS = "اأإآ"
 _ENDINGS = {"ه": "هة", "ي": "يى"}
+
+
+ADDRESS_ROLES = ("way", "way_after", "quarter", "unit", "floor", "country")
+"""Words of addresses that are looked for; the rest of ``[address]`` is grammar (``address.py``)."""
 
 
 class Word(NamedTuple):
@@ -97,6 +101,17 @@ def _spellings(phrase: str, endings: bool = True) -> set[bytes]:
     return {b" %b " % spelling.encode().lower() for spelling in spelled}
 
 
+def _joined(phrase: str) -> set[bytes]:
+    """The same, also joined to what Arabic writes as one with the next word: ``والباسبور``, ``للبطاقة``."""
+    spelled = _spellings(phrase)
+    if phrase[0] >= "\u0600" and len(phrase) > 3:
+        for clitic in _CLITICS:
+            spelled |= _spellings(clitic + phrase)
+        if phrase.startswith("ال"):
+            spelled |= _spellings("لل" + phrase[2:])
+    return spelled
+
+
 def _patterns(given: dict[str, int], cues: dict[str, list[str]]) -> Iterator[tuple[bytes, Word]]:
     for name, strength in given.items():
         arabic = name[0] >= "\u0600"
@@ -111,13 +126,21 @@ def _patterns(given: dict[str, int], cues: dict[str, list[str]]) -> Iterator[tup
                     yield spelling, Word("name cue", kind, cue)
     for role, entries in (("cue", table().cues), ("not", table().against)):
         for type_, cue in entries:
-            for spelling in _spellings(_phrase(cue)):
+            for spelling in _joined(_phrase(cue)):
                 yield spelling, Word(role, type_, cue)
     for language in languages():
         for category, entry in language.get("sensitive", {}).items():
             for word in entry["words"]:
                 for spelling in _spellings(_phrase(word)):
                     yield spelling, Word("vocabulary", category, word)
+    for language in languages():
+        for role in ADDRESS_ROLES:
+            for word in language.get("address", {}).get(role, ()):
+                phrase = _phrase(word)
+                arabic = phrase[0] >= "\u0600"
+                for clitic in ("", *(_CLITICS if arabic and role in ("way", "quarter") else "")):
+                    for spelling in _spellings(clitic + phrase):
+                        yield spelling, Word("address", role, word, len(clitic))
     for word in ("عبد", "abd"):
         for spelling in _spellings(word):
             yield spelling, Word("given", str(STRONG), word)  # the first half of a name

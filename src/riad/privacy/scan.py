@@ -17,7 +17,7 @@ from typing import Any
 
 import re2
 
-from riad.privacy import identifiers, names, numbers
+from riad.privacy import address, columns, identifiers, mrz, names, numbers
 from riad.privacy.cues import Cues
 from riad.privacy.finding import Finding
 from riad.privacy.identifiers import Hit, table
@@ -146,25 +146,44 @@ def _read(clean: str, spans: list[tuple[int, int]], hits: list[Seen]) -> list[Hi
     """Every candidate, read in its context."""
     cues = Cues(clean)
     people: list[Seen] = []
+    places: list[Seen] = []
+    announcing: list[Seen] = []
     found: list[Hit] = []
     for word, start, end in hits:
         role = word.role
         if role in ("given", "name cue"):
             people.append((word, start, end))
         elif role == "cue":
-            if word.value in table().capitals and not clean[start:end].isupper():
+            if word.value in table().capitals and _is_lower(word.text, clean[start:end]):
                 continue
             cues.add(word.value, start, end)
+            announcing.append((word, start, end))
             if word.value in table().after:
                 found += _one(identifiers.after(clean, end, word.value))
+        elif role == "address":
+            places.append((word, start, end))
         elif role == "not":
             cues.add("not " + word.value, start, end)
+    if announcing and "\n" in clean:
+        for type_, start, end in columns.announced(clean, announcing):
+            cues.add(type_, start, start)
+            if type_ in table().after:
+                found += _one(identifiers.after(clean, start, type_, end))
+        cues.sort()
+    found += mrz.find(clean)
     for start, end in spans:
         found += _shape(clean, start, end, cues)
+    if places:
+        found += address.find(clean, places, cues)
     if people:
         people.sort(key=lambda hit: (hit[1], -hit[2]))
         found += names.find(clean, people)
     return [hit for hit in found if hit.score >= FLOOR]
+
+
+def _is_lower(cue: str, written: str) -> bool:
+    """An abbreviation such as IF or RC in small letters: an everyday word."""
+    return len(cue.replace(" ", "")) < 4 and written.isascii() and not written.isupper()
 
 
 def _shape(clean: str, start: int, end: int, cues: Cues) -> list[Hit]:
