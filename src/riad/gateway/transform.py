@@ -9,8 +9,8 @@ from riad.gateway.calls import IDENTIFYING_FIELDS, Body, Call, encode
 from riad.gateway.disclosures import IsOurs
 from riad.gateway.inspection import Inspection
 from riad.gateway.plan import Route
-from riad.privacy import Finding, Masker, scan_many
-from riad.privacy.walk import replace, texts
+from riad.privacy import Masker
+from riad.privacy.everywhere import mask_everywhere
 from riad.sites.engines.dialects import REFUSED
 from riad.texts import N_
 
@@ -37,7 +37,7 @@ def outgoing(call: Call, found: Inspection, route: Route, key: bytes | None) -> 
     body, masker, clean = call.body, None, False
     if route.masking is not None:
         masker = Masker()  # MERGE: mode=route.masking, key=key or b""
-        body, clean = _masked(body, found, masker)
+        body, clean = mask_everywhere(body, found.texts, found.findings, masker)
     body = {**body, "model": route.berth.served_as}
     for field in REFUSED[route.berth.site.engine] & body.keys():
         del body[field]
@@ -47,29 +47,6 @@ def outgoing(call: Call, found: Inspection, route: Route, key: bytes | None) -> 
     if call.stream:
         body["stream_options"] = {**(body.get("stream_options") or {}), "include_usage": True}
     return Outgoing(_encode(body), masker.mapping if masker else {}, None, clean)  # MERGE masker.is_ours
-
-
-def _masked(body: Body, found: Inspection, masker: Masker) -> tuple[Body, bool]:
-    """The body with everything masked that was found, and whether a second scan then finds nothing left."""
-    pairs = zip(found.texts, found.findings, strict=True)
-    # Texts without findings too: one that looks like a placeholder must not come back as somebody's name.
-    body = replace(body, iter([masker.mask(text, group) for text, group in pairs]))
-    left = texts(body)
-    findings = _others(left, masker)
-    if any(findings):
-        # A shorter text can bring a cue within reach of a value that stood too far from it before.
-        pairs = zip(left, findings, strict=True)
-        body = replace(body, iter([masker.mask(text, group, again=True) for text, group in pairs]))
-        findings = _others(texts(body), masker)
-    return body, not any(findings)
-
-
-def _others(said: list[str], masker: Masker) -> list[list[Finding]]:
-    """What a scan of masked texts finds, less the surrogates that masking put there."""
-    return [
-        [one for one in found if not False]  # MERGE masker.is_ours(one.type, text[one.start : one.end])
-        for text, found in zip(said, scan_many(said), strict=True)
-    ]
 
 
 def _encode(body: Body) -> bytes:
