@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import ipaddress
 import re
 from collections.abc import Callable
@@ -48,11 +49,6 @@ def iban(value: str) -> bool:
     return int((value[4:] + value[:4]).translate(_LETTERS)) % 97 == 1
 
 
-def nir(digits: str) -> bool:
-    """The French social security number: 13 digits and a key, 97 − (number mod 97)."""
-    return 97 - int(digits[:13]) % 97 == int(digits[13:])
-
-
 def ip(value: str) -> bool:
     """An address that may lead to somebody: not a loopback, a netmask, a multicast group, or a router's .0 .1 .255."""
     try:
@@ -64,6 +60,8 @@ def ip(value: str) -> bool:
     last = address.packed[3]
     if address.is_private and last in (0, 1, 254, 255):
         return False
+    if max(address.packed) < 32:
+        return False  # more likely a version: 4.12.0.1
     return not (address.is_loopback or address.is_multicast or address.packed[0] in (0, 255) or value == "1.1.1.1")
 
 
@@ -73,11 +71,18 @@ def gps(value: str) -> bool:
     return len(parts) == 2 and abs(float(parts[0])) <= 90 and abs(float(parts[1])) <= 180
 
 
-CHECKS: dict[str, Callable[[str], bool]] = {
-    "luhn": luhn,
-    "mod97": mod97,
-    "iban": iban,
-    "nir": nir,
-    "ip": ip,
-    "gps": gps,
-}
+_OWN: dict[str, Callable[[str], bool]] = {"luhn": luhn, "mod97": mod97, "iban": iban, "ip": ip, "gps": gps}
+
+
+def named(name: str) -> Callable[[str], bool]:
+    """The check of that name: ours, or python-stdnum's ``country.number`` (``es.dni``). Raises ``ValueError``."""
+    if name in _OWN:
+        return _OWN[name]
+    try:
+        check: Callable[[str], bool] = importlib.import_module(f"stdnum.{name}").is_valid
+    except (ImportError, AttributeError):
+        known = ", ".join(_OWN)
+        raise ValueError(
+            f"there is no check {name}; use {known}, or a module of python-stdnum such as es.dni"
+        ) from None
+    return check

@@ -1,60 +1,92 @@
-"""Names in a table: the cells below a heading that announces them ("nom;prénom;cin", "name,email", "الاسم,المدينة")."""
+"""Tables as text: what the header of a column announces is announced in every cell below it.
+
+CSV, TSV, semicolons and Markdown tables. A header cell counts when it holds a cue and nothing else (``birth_date``,
+``N° CNSS``); rows are the lines behind it with as many cells.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
-from riad.privacy.fold import fold_word
-from riad.privacy.lexicon import lexicon
+from riad.privacy.cues import BARRIER
+from riad.privacy.words import Seen
 
-_DELIMITERS = (";", ",", "\t", "|")
-_QUOTES = " \"'"
-_WIDEST = 1000
-"""Code points of a heading line, at most."""
-_CELL = re.compile(r"[ \t\"']*(.*?)[ \t\"'\r]*")
-_PERSONAL = re.compile(r"(?:pr[eé]nom|first|last|cin|tel|phone|gsm|e-?mail|mail|age|naissance|birth|هاتف|بطاقة)", re.I)
-
-
-def heading(text: str, start: int, end: int) -> tuple[int, str] | None:
-    """The end of the line a cue stands in, and its delimiter, when that line is the heading of a table."""
-    begin = text.rfind("\n", max(0, start - _WIDEST), start) + 1
-    stop = text.find("\n", end, end + _WIDEST)
-    if stop < 0 or (begin == 0 and start > _WIDEST):
-        return None
-    for delimiter in _DELIMITERS:
-        behind, before = text[end : end + 3].lstrip(_QUOTES), text[max(0, start - 3) : start].rstrip(_QUOTES)
-        if behind[:1] == delimiter or before[-1:] == delimiter:
-            cells = text[begin:stop].split(delimiter)
-            if len(cells) > 1 and all(0 < len(cell.strip()) <= 32 and len(cell.split()) < 5 for cell in cells):
-                return stop, delimiter
-    return None
+ROWS = 10_000
+"""Rows read below a header, at most."""
+_SEPARATORS = ",;\t|"
+_TRIM = " \t\"'*_"
+_END = re.compile(f"[\\n{BARRIER}]")
+_RULE = re.compile(r"[\s|:\-+]+")
 
 
-def _is_company(cell: str) -> bool:
-    known = lexicon()
-    return any(word in known.institutions or word in known.places for word in map(fold_word, cell.split()))
+def announced(text: str, hits: list[Seen]) -> Iterator[tuple[str, int, int]]:
+    """(type, start, end) of every cell below a header that is a cue. ``hits``: the text's cues with their span."""
+    read = -1
+    for first, (_, start, _end) in enumerate(hits):
+        if start < read:
+            continue
+        line_start = max(text.rfind("\n", 0, start), text.rfind(BARRIER, 0, start)) + 1
+        line_end = _line_end(text, start)
+        if text[line_end : line_end + 1] != "\n":
+            continue
+        line = text[line_start:line_end]
+        separator = max(_SEPARATORS, key=line.count)
+        if line.count(separator) < 1 or line_end - line_start > 2000:
+            continue
+        cells = list(_cells(line, separator, line_start))
+        columns: dict[int, str] = {}
+        for word, at, end in hits[first:]:
+            if at >= line_end:
+                break
+            for number, (left, right) in enumerate(cells):
+                if (
+                    left <= at
+                    and end <= right
+                    and text[left:at].strip(_TRIM + "n°N") == "" == text[end:right].strip(_TRIM)
+                ):
+                    columns.setdefault(number, word.value)
+        read = line_end
+        if columns:
+            read = yield from _rows(text, line_end + 1, separator, len(cells), columns)
 
 
-def cells(text: str, stop: int, delimiter: str) -> Iterator[tuple[int, int, bool, int]]:
-    """The cells below a heading line that ends at ``stop``: start, end, whether surely a person's, end of its line."""
-    begin = text.rfind("\n", max(0, stop - 2 * _WIDEST), stop) + 1
-    titles = [title.strip(" \"'\r\t").casefold() for title in text[begin:stop].split(delimiter)]
-    kinds = lexicon().headings
-    chosen = {
-        index: kinds.get(" ".join(fold_word(word) for word in title.replace("_", " ").split()), "")
-        for index, title in enumerate(titles)
-    }
-    personal = _PERSONAL.search(text, begin, stop) is not None
-    start = stop + 1
-    while start < len(text):
-        line_end = text.find("\n", start)
-        line_end = len(text) if line_end < 0 else line_end
-        row = text[start:line_end].split(delimiter)
-        if len(row) != len(titles):
-            return
-        for index, cell in enumerate(row):
-            if chosen[index] and (match := _CELL.fullmatch(cell)) and match[1] and not _is_company(match[1]):
-                yield start + match.start(1), start + match.end(1), chosen[index] == "field" or personal, line_end
-            start += len(cell) + 1
-        start = line_end + 1
+def _rows(
+    text: str, position: int, separator: str, width: int, columns: dict[int, str]
+) -> Generator[tuple[str, int, int], None, int]:
+    """Each announced cell of the lines from ``position``; returns where the first line stands that is no row."""
+    for _ in range(ROWS):
+        end = _line_end(text, position)
+        line = text[position:end]
+        cells = list(_cells(line, separator, position))
+        if len(cells) != width:
+            return position
+        if not _RULE.fullmatch(line):
+            for number, type_ in columns.items():
+                left, right = cells[number]
+                if left < right:
+                    yield type_, left, right
+        if text[end : end + 1] != "\n":
+            return end
+        position = end + 1
+    return position
+
+
+def _line_end(text: str, position: int) -> int:
+    """Where the line ends, and with it a text among several."""
+    match = _END.search(text, position)
+    return match.start() if match else len(text)
+
+
+def _cells(line: str, separator: str, base: int) -> Iterator[tuple[int, int]]:
+    """Where each cell of a line is, less quotes and spaces around it; a separator inside quotes separates nothing."""
+    start, quoted = 0, False
+    for position in range(len(line) + 1):
+        character = line[position : position + 1]
+        if character == '"':
+            quoted = not quoted
+        elif not character or (character == separator and not quoted):
+            cell = line[start:position]
+            left = start + len(cell) - len(cell.lstrip(_TRIM))
+            yield base + left, base + max(left, start + len(cell.rstrip(_TRIM)))
+            start = position + 1

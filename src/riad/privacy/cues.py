@@ -8,7 +8,7 @@ from bisect import bisect_right
 _PLACEHOLDER = re.compile(r"_\d+\]")
 FAR = 48
 """Code points from a cue to what it announces, at most."""
-_BEHIND = 6
+_BEHIND = 10
 """Code points from an identifier to a cue that follows it (``AB123456 (CIN)``), at most."""
 
 
@@ -36,6 +36,13 @@ class Cues:
         self._starts.setdefault(type_, []).append(start)
         self._ends.setdefault(type_, []).append(end)
 
+    def sort(self) -> None:
+        """Put in order what was added out of it."""
+        for type_, ends in self._ends.items():
+            pairs = sorted(zip(ends, self._starts[type_], strict=True))
+            self._ends[type_] = [end for end, _ in pairs]
+            self._starts[type_] = [start for _, start in pairs]
+
     def _reaches(self, start: int, end: int) -> bool:
         """Nothing stands between a cue and a value that the cue spoke of, or that ends the text."""
         between = self._text[start:end]
@@ -55,6 +62,11 @@ class Cues:
         if index == len(starts) or starts[index] - end >= _BEHIND or not self._reaches(end, starts[index]):
             return FAR
         return FAR - 1
+
+    def denied(self, type_: str, start: int, end: int) -> bool:
+        """A word that speaks against the type stands near, and nearer than any cue."""
+        distance = self.distance("not " + type_, start, end)
+        return distance < FAR and distance < self.distance(type_, start, end)
 
     def before(self, type_: str, start: int, end: int) -> bool:
         """A cue stands near, and no farther than any word that speaks against the type."""

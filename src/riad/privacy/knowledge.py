@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
+import msgspec
+
 from riad.errors import BadSettings
 from riad.texts import N_
 
@@ -63,12 +65,25 @@ def folders() -> tuple[Path, ...]:
     return _folders
 
 
-def tables(name: str) -> Iterator[dict[str, Any]]:
-    """That file of every pack that has it, read as TOML. Raises ``BadSettings`` for a file that is none."""
+def tables(name: str, type_: type[T]) -> Iterator[tuple[Path, T]]:
+    """That file of every pack that has it, and where it is. Raises ``BadSettings`` for one that is no ``type_``."""
     for folder in folders():
         path = folder / name
         if path.is_file():
-            yield _toml(path)
+            try:
+                yield path, msgspec.convert(_toml(path), type_)
+            except msgspec.ValidationError as error:
+                raise unfit(path, str(error)) from None
+
+
+def unfit(path: Path, error: str) -> BadSettings:
+    """What to raise about a file of a pack that says something wrong."""
+    return BadSettings(
+        N_("{file}: {error}."),
+        remedy=N_("See docs/reference/privacy.md, Adding a country."),
+        file=path,
+        error=error.rstrip("."),
+    )
 
 
 def languages() -> Iterator[dict[str, Any]]:

@@ -27,7 +27,8 @@ FOLD = bytes(
 )
 """ASCII capitals to small letters, ASCII punctuation and controls to spaces; the separator of texts stays."""
 
-_CLITICS = "وبل"  # and, with, to: written joined to the word that follows
+_CLITICS = "وفبل"  # and, so, with, to: written joined to the word that follows
+_BEFORE_NAMES = "وبل"
 _JOINED = "وف"
 _JOINING = ("self", "title", "honorific", "kin", "called", "role")
 """Kinds of cues in front of which "and" is written joined."""
@@ -39,6 +40,8 @@ _HAMZAS = (("اي", "ائ"), ("وا", "ؤا"), ("وم", "ؤم"), ("وي", "ؤي"
 
 _DIAERESIS = re.compile("(?<=[aeo])i")
 _GRAVE = re.compile("e(?=[lnsvt]e$)")
+ADDRESS_ROLES = ("way", "way_after", "quarter", "unit", "floor", "country")
+"""Words of addresses that are looked for; the rest of ``[address]`` is grammar (``address.py``)."""
 
 
 class Word(NamedTuple):
@@ -116,6 +119,19 @@ def _spellings(phrase: str, endings: bool = True) -> set[bytes]:
     return {b" %b " % spelling.encode().lower() for spelling in spelled}
 
 
+def _joined(phrase: str) -> set[bytes]:
+    """The same, also joined as programs do (``dateNaissance``) and as Arabic does: ``والباسبور``, ``للبطاقة``."""
+    spelled = _spellings(phrase)
+    if " " in phrase and len(phrase) > 8:
+        spelled |= _spellings(phrase.replace(" ", ""))
+    if phrase[0] >= "\u0600" and len(phrase) > 3:
+        for clitic in _CLITICS:
+            spelled |= _spellings(clitic + phrase)
+        if phrase.startswith("ال"):
+            spelled |= _spellings("لل" + phrase[2:])
+    return spelled
+
+
 def _accented(name: str) -> set[str]:
     """The accents that people put on a Latin name that lists hold without: "Saïda", "Aurélie", "Hélène"."""
     found = {name, _DIAERESIS.sub("ï", name)}
@@ -135,7 +151,7 @@ def _given(given: dict[str, int]) -> Iterator[tuple[bytes, Word]]:
             for accented in _accented(name):
                 yield b" %b " % accented.encode(), word
         arabic = "\u0600" <= name[0] <= "\u06ff"
-        for clitic in ("", *(_CLITICS if arabic and strength == STRONG else "ول" if arabic else "")):
+        for clitic in ("", *(_BEFORE_NAMES if arabic and strength == STRONG else "ول" if arabic else "")):
             # The last letter of an everyday word stays as it is: the name "علي" is not the word "على".
             for spelling in _spellings(name, endings=strength == STRONG):
                 yield b" " + clitic.encode() + spelling[1:], Word("given", str(strength), name, len(clitic))
@@ -164,13 +180,21 @@ def _patterns(given: dict[str, int], cues: dict[str, list[str]]) -> Iterator[tup
                 yield from _announcing(kind, cue)
     for role, entries in (("cue", table().cues), ("not", table().against)):
         for type_, cue in entries:
-            for spelling in _spellings(_phrase(cue)):
+            for spelling in _joined(_phrase(cue)):
                 yield spelling, Word(role, type_, cue)
     for language in languages():
         for category, entry in language.get("sensitive", {}).items():
             for vocable in entry["words"]:
                 for spelling in _spellings(_phrase(vocable)):
                     yield spelling, Word("vocabulary", category, vocable)
+    for language in languages():
+        for role in ADDRESS_ROLES:
+            for place in language.get("address", {}).get(role, ()):
+                phrase = _phrase(place)
+                arabic = phrase[0] >= "\u0600"
+                for clitic in ("", *(_CLITICS if arabic and role in ("way", "quarter") else "")):
+                    for spelling in _spellings(clitic + phrase):
+                        yield spelling, Word("address", role, place, len(clitic))
 
 
 def _conditions(given: dict[str, int]) -> frozenset[str]:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from functools import cached_property
 
-from riad.privacy import columns
+from riad.privacy import headings
 from riad.privacy.fold import fold_words
 from riad.privacy.fullname import LONGEST, Reader
 from riad.privacy.identifiers import Hit
@@ -63,9 +63,6 @@ _ADDRESS = re.compile(r"[._@/\\]\w|[(\[]\w*[)\]]")
 """What, right behind a word, says the same."""
 _COMPANY = re.compile(r"[ \t]?(?:,|;|&|/|\bet\b|\band\b|\by\b|\bou?\b|\bw\b|\bd\b|و)?[ \t]?(?:\bet\b|\band\b|و)?[ \t]?")
 """What stands between the names of a list."""
-_MACHINE = re.compile(r"[PIVAC][A-Z<]([A-Z]{3})([A-Z]+(?:<[A-Z]+){0,4}<<[A-Z]+(?:<[A-Z]+){0,4})<")
-"""The line of names in a machine-readable zone (ICAO 9303)."""
-_ZONE = "shape: machine-readable zone"
 
 
 def find(text: str, hits: list[Seen]) -> list[Hit]:
@@ -81,8 +78,6 @@ def find(text: str, hits: list[Seen]) -> list[Hit]:
             if more:
                 answered = end
                 found += more
-    if "<<" in text:
-        found += [Hit(*match.span(2), "PERSON", 0.9, _ZONE) for match in _MACHINE.finditer(text)]
     found += _unannounced(finder, hits, sorted((hit.start, hit.end) for hit in found))
     return found + finder.in_company(found) if finder.maybe else found
 
@@ -252,12 +247,12 @@ class _Finder(Reader):
         """The names in the table whose heading holds the cue."""
         if start < self._table_end:
             return []
-        table = columns.heading(self.text, start, end)
+        table = headings.heading(self.text, start, end)
         if not table:
             return []
         found = []
         self._table_end = table[0]
-        for begin, stop, sure, line_end in columns.cells(self.text, *table):
+        for begin, stop, sure, line_end in headings.cells(self.text, *table):
             self._table_end = line_end
             words = self.text[begin:stop].split()
             first = self.tokens.at(begin)

@@ -23,7 +23,13 @@ def _span(first: int, last: int) -> str:
     return "".join(map(chr, range(first, last + 1)))
 
 
+_LOOK_ALIKE = {
+    **dict(zip("АВЕКМНОРСТХУІЅЈаеорсухіѕјһԁԛԝ", "ABEKMHOPCTXYISJaeopcyxisjhdqw", strict=True)),
+    **dict(zip("ΑΒΕΖΗΙΚΜΝΟΡΤΥΧοιν", "ABEZHIKMNOPTYXoiv", strict=True)),
+}
+"""Letters of other scripts drawn as Latin ones."""
 _TWINS = {
+    **_LOOK_ALIKE,
     **dict.fromkeys("\xa0\u1680\u202f\u205f\u3000" + _span(0x2000, 0x200A), " "),
     **dict.fromkeys("\x85\u2028\u2029", "\n"),
     **dict.fromkeys(_span(0x2010, 0x2013) + "\u2212\ufe58\ufe63\uff0d\u2043", "-"),
@@ -48,7 +54,7 @@ _VANISHES = frozenset(_VANISHING)
 _ODD = re.compile(f"[{re.escape(''.join(_TWINS))}{re.escape(_VANISHING)}]")
 _LONG = re.compile(
     rf"[{re.escape(_VANISHING)}]+"
-    r"|\\{1,8}u([0-9a-fA-F]{4})|\\{1,8}([nrtbf\"/])|&(#[0-9]{2,7}|#[xX][0-9a-fA-F]{2,6}|nbsp|amp|commat|quot|apos);"
+    r"|\\{1,8}u([0-9a-fA-F]{4})|\\{1,8}([nrtbf\"/])|&(#[0-9]{2,7}|#[xX][0-9a-fA-F]{2,6}|[a-zA-Z]{2,8});"
     r"|%(40|20|2[bB]|3[aAdD]|22)"
 )
 _NONE: set[str] = set()

@@ -11,7 +11,6 @@ import re
 from itertools import accumulate
 from typing import NamedTuple
 
-from riad.privacy.checks import CHECKS
 from riad.privacy.cues import Cues
 from riad.privacy.identifiers import Hit, Kind, cued_score, table
 
@@ -29,8 +28,11 @@ _CALLING_CODES = """
 """
 CALLING_CODES = frozenset(_CALLING_CODES.split())
 """Country codes of ITU-T E.164, those in use."""
+_NATIONAL = {"1": 10, "33": 9, "34": 9, "212": 9}
+"""Digits of a national number where every number of that country has as many."""
+_JOINS = ("-", "/", ".", "_")
 _GROUP = re.compile(r"\d+")
-_MORE = re.compile(r"(?:[ .\-/]?\d){0,24}(?!\d)|")
+_MORE = re.compile(r"(?:[ .\-/\n]?\d){0,24}(?!\d)|")
 _GLUED = re.compile(r"(?<!\d)(?<!\d[ ./-])(?:\d{1,4}[./_-]|0,)$")
 _DATE = re.compile(r"\d\d[ ./-]\d\d[ ./-](?:19|20)\d\d\b|(?:19|20)\d\d[./-]\d\d[./-]\d\d")
 _STEPS = re.compile(r"0?123456789|9876543210?|(\d)\1+")
@@ -52,7 +54,7 @@ def read(text: str, start: int, end: int, cues: Cues) -> list[Hit]:
     limit, end = end, _MORE.match(text, end).end()  # type: ignore[union-attr]  # it matches the empty string too
     spans = [match.span() for match in _GROUP.finditer(text, start, end)]
     lengths = [b - a for a, b in spans]
-    if lengths.count(1) * 2 > len(spans):
+    if lengths.count(1) * 2 > len(spans) and not cues:
         return []  # a table of single digits
     digits = "".join(text[a:b] for a, b in spans)
     run = Run(
@@ -73,17 +75,21 @@ def read(text: str, start: int, end: int, cues: Cues) -> list[Hit]:
 def international(text: str, start: int, end: int) -> Hit | None:
     """A telephone number with its country in front (E.164: 8 digits or more), less what only follows it."""
     value = text[start:end]
-    if value[0] == "+" and text[start - 1 : start].isdigit():
+    if value[0] == "(" and ")" not in value:
+        start, value = start + 1, value[1:]
+    plus = "+" in value[:2]
+    before = text[max(0, start - 2) : start]
+    if before[-1:].isdigit() or (not plus and before[-1:] in _JOINS and before[:1].isalnum()):
         return None
     while value:
         digits = "".join(filter(str.isdigit, value))
-        digits = digits if value[0] == "+" else digits[2:]
+        digits = digits if plus else digits[2:]
         code = next((digits[:length] for length in (3, 2, 1) if digits[:length] in CALLING_CODES), "")
         if not code or len(digits) < 8:
             return None
         national = digits[len(code) :].removeprefix("0")
-        if len(digits) <= 13 and (code != "212" or len(national) == 9):
-            return Hit(start, start + len(value), "PHONE", 0.9, "shape")
+        if len(digits) <= 13 and len(national) == _NATIONAL.get(code, len(national)):
+            return Hit(start, start + len(value), "PHONE", 0.9, "pattern")
         value = value.rpartition(" ")[0].rstrip(" .-/(")
     return None
 
@@ -118,13 +124,13 @@ def _number(run: Run, index: int, last: int, kind: Kind, cues: Cues, usual: bool
     """That kind of number in the groups from ``index`` to ``last``. ``usual``: it is often grouped so."""
     start, end = run.spans[index][0], run.spans[last][1]
     digits = run.digits[run.at[index] : run.at[last + 1]]
-    holds = CHECKS[kind.check](digits) if kind.check else None
+    holds = kind.check(digits) if kind.check else None
     cued = kind.type in cues and kind.cue > 0 and cues.before(kind.type, start, end)
-    if not cued and not usual and not (holds and kind.any_groups):
+    if not cued and ((not usual and not (holds and kind.any_groups)) or "\n" in run.text[start:end]):
         return None
     if _STEPS.fullmatch(digits) or _is_other(run, start, kind, index != last):
         return None
-    why = "key" if holds else "shape" if holds is None else "key wrong"
+    why = "key" if holds else "pattern" if holds is None else "key wrong"
     if cued:
         return Hit(start, end, kind.type, cued_score(kind, holds), "cue" if holds is not False else "cue; key wrong")
     score = kind.valid if holds else kind.invalid or (kind.invalid_grouped if index != last else 0.0)

@@ -17,7 +17,7 @@ from typing import Any
 
 import re2
 
-from riad.privacy import identifiers, names, numbers
+from riad.privacy import address, columns, identifiers, mrz, names, numbers
 from riad.privacy.cues import Cues
 from riad.privacy.finding import Finding
 from riad.privacy.identifiers import Hit, table
@@ -31,6 +31,7 @@ FLOOR = 0.4
 _ROUNDS = 3
 _RUN = re.compile(identifiers.RUN)
 _AHEAD = 40
+_NUMBER = re.compile(r"(?: ?n°| ?num| ?nmra)?[ :]{1,3}\d{5,8}\b(?! ?[=<>+*/]|[.,]\d)")
 _PLATE = frozenset("|-/")
 _APART = frozenset(("", *" \n\t\r.,;:!?()\"'"))
 """What may stand beside a finding without hiding another."""
@@ -146,25 +147,49 @@ def _read(clean: str, spans: list[tuple[int, int]], hits: list[Seen]) -> list[Hi
     """Every candidate, read in its context."""
     cues = Cues(clean)
     people: list[Seen] = []
-    found: list[Hit] = []
+    places: list[Seen] = []
+    announcing: list[Seen] = []
+    said: list[Hit] = []
     for word, start, end in hits:
         role = word.role
         if role in ("given", "name cue"):
             people.append((word, start, end))
         elif role == "cue":
-            if word.value in table().capitals and not clean[start:end].isupper():
+            if (
+                word.value in table().capitals
+                and _is_lower(word.text, clean[start:end])
+                and not _NUMBER.match(clean, end)
+            ):
                 continue
             cues.add(word.value, start, end)
+            announcing.append((word, start, end))
             if word.value in table().after:
-                found += _one(identifiers.after(clean, end, word.value))
+                said += identifiers.after(clean, end, word.value)
+        elif role == "address":
+            places.append((word, start, end))
         elif role == "not":
             cues.add("not " + word.value, start, end)
+    if announcing and "\n" in clean:
+        for type_, start, end in columns.announced(clean, announcing):
+            cues.add(type_, start, start)
+            if type_ in table().after:
+                said += identifiers.after(clean, start, type_, end)
+        cues.sort()
+    found = [hit for hit in said if not cues.denied(hit.type, hit.start, hit.end)]
+    found += mrz.find(clean)
     for start, end in spans:
         found += _shape(clean, start, end, cues)
+    if places:
+        found += address.find(clean, places, cues)
     if people:
         people.sort(key=lambda hit: (hit[1], -hit[2]))
         found += names.find(clean, people)
     return [hit for hit in found if hit.score >= FLOOR]
+
+
+def _is_lower(cue: str, written: str) -> bool:
+    """An abbreviation such as IF or RC in small letters: an everyday word."""
+    return len(cue.replace(" ", "")) < 4 and written.isascii() and not written.isupper()
 
 
 def _shape(clean: str, start: int, end: int, cues: Cues) -> list[Hit]:
@@ -174,7 +199,7 @@ def _shape(clean: str, start: int, end: int, cues: Cues) -> list[Hit]:
         if not hits and (clean.count(".", start, end) > 2 or clean[end : end + 1] in _PLATE):
             hits = identifiers.codes(clean, start, end + _AHEAD, cues)  # an address or a plate, behind other digits
         return hits
-    if clean[start] in "+0":
+    if clean[start] in "(+0":
         hits = _one(numbers.international(clean, start, end))
     else:
         hits = _one(identifiers.code(clean, start, end, cues))

@@ -14,11 +14,14 @@ from riad.privacy.lexicon import FOLD, STRONG, WEAK, Word, lexicon
 from riad.privacy.likeness import likeness
 
 _DIGITS = re.compile(rb"[^\n]{0,40}?\d[\d./-]")
+_HEADS = re.compile(rb"[\"'* ]{0,3}[,;\t|\r\n]")
+_NUMBER = re.compile(rb"\d[\d./-]")
 _CAPITAL = re.compile(rb"[\s.:,\"'(*-]{1,6}(?:[A-Z\x80-\xff]|[lL][ea] |l')")
 _ASCII_CAPITAL = re.compile(rb"[\s.:,\"'(*-]{1,6}(?:[A-Z]|\xc6\x90|\xe2\xb4|\xe2\xb5)")
 _VALUE = re.compile(rb"[\"'*)\] \t]{0,7}[:=|>\t]")
 _COLUMN = re.compile(rb"[\"' ]{0,2}(?:[,;|][^ \n]|\r?\n[^\n]{0,60}[,;|])")
 _LINE = re.compile(rb"[ \t]{0,4}[,.!;:]?[ \t]{0,8}\r?\n|[,:] ")
+_HOUSE = re.compile(rb"(?<![0-9])[0-9]{1,5}(?![0-9])")
 _STRONG = str(STRONG)
 
 
@@ -52,7 +55,8 @@ def look(data: bytes, shapes: bool) -> list[Seen]:
     meanings, after = known.words, table().after
     seen: list[Seen] = []
     weak: list[Seen] = []
-    names = False
+    places: list[Seen] = []
+    names = addressed = said = False
     alive = shapes
     for index, start, end in known.automaton.find_matches_as_indexes(b" %b " % data.translate(FOLD), overlapping=True):
         end -= 2
@@ -74,9 +78,18 @@ def look(data: bytes, shapes: bool) -> list[Seen]:
                     weak.append((word, start, end))
                     continue
                 names = True
+            elif role == "address":
+                places.append((word, start, end))
+                addressed = addressed or _numbered(data, value, start, end)
+                continue
+            elif role == "cue" and value == "ADDRESS":
+                said = True
             elif role == "cue" and not alive:
-                alive = value in after and _DIGITS.match(data, end) is not None
+                alive = value in after and (_DIGITS.match(data, end) is not None or _heads(data, end))
             seen.append((word, start, end))
+    if places and (addressed or said):
+        alive = True
+        seen += places
     # Two capitals with nothing but small letters and a space between: looked for only where there are any.
     if b"A A" in data.translate(_CAPITALS, _SMALL):
         pairs = [(PAIR, *match.span()) for match in _PAIRS.finditer(data)]
@@ -85,6 +98,19 @@ def look(data: bytes, shapes: bool) -> list[Seen]:
     if names or (alive and weak):
         return seen + weak
     return seen if alive else []
+
+
+def _heads(data: bytes, end: int) -> bool:
+    """The cell that ends there may head a column with numbers in it."""
+    line = data.find(b"\n", end, end + 400) if _HEADS.match(data, end) else -1
+    return line >= 0 and _NUMBER.search(data, line, line + 400) is not None
+
+
+def _numbered(data: bytes, role: str, start: int, end: int) -> bool:
+    """A number stands near a word of an address: without one it is a street on a map."""
+    if role == "country":
+        return False
+    return _HOUSE.search(data, max(0, start - 40), start) is not None or _HOUSE.search(data, end, end + 56) is not None
 
 
 def _stands(data: bytes, start: int, end: int) -> bool:
