@@ -56,7 +56,7 @@ _ANNOUNCING = ("title", "short_title", "honorific", "role")
 """Kinds of cues behind which unknown words are rather names, besides those that are sure."""
 _SPEAKS = fold_words("أنا انا ana معاك معاكم معك معكم m3ak m3akom")
 _FROM = fold_words("من mn men min de from seg ⵙⴳ")
-_DESCENT = fold_words("بن ابن بنت منت ben bin bent bint mint ould ولد ⴱⵏ")
+_DESCENT = fold_words("بن ابن بنت منت ben bin bent bint mint ould ولد أيت ait ⴱⵏ ⴰⵢⵜ")
 _GLUE = ("@", "/", "_", ".", "#", "-")
 """What, right before a word, says that it is part of an address, a path or an identifier."""
 _ADDRESS = re.compile(r"[._@/\\]\w|[(\[]\w*[)\]]")
@@ -94,6 +94,8 @@ def _unannounced(finder: _Finder, hits: list[Seen], sure: list[tuple[int, int]])
             while at < len(sure) and sure[at][1] <= start:
                 at += 1
             if at == len(sure) or sure[at][0] > start:
+                if word.skip and finder.is_given(start):
+                    continue  # "لحسن" is a name, not "to Hassan"
                 hit, reached = finder.from_given(start + word.skip, end, int(word.value))
                 found += hit
     spans = sorted((*sure, *((hit.start, hit.end) for hit in found)))
@@ -101,7 +103,7 @@ def _unannounced(finder: _Finder, hits: list[Seen], sure: list[tuple[int, int]])
     for start, end in capitals:
         while at < len(spans) and spans[at][1] <= start:
             at += 1
-        if at == len(spans) or spans[at][0] >= end:
+        if at == len(spans) or spans[at][0] >= end or finder.starts_before(start, spans[at][0]):
             found += finder.from_capitals(start, end)
     return found
 
@@ -201,12 +203,14 @@ class _Finder(Reader):
         if kind == "self":
             return leads > (-6 if capital else -2.2)
         if kind == "field":
+            if not self.lexicon.places.isdisjoint(token.word for token in name):
+                return False
             return leads > (-4.5 if capitals else -2.2)
         if kind in ("title", "short_title"):
             if capital:
                 return leads > -4.3 or best == 5
             return (kind == "title" and leads > 0.5) or (best == 5 and leads > -1.5)
-        if any(token.word in _DESCENT for token in name[1:-1]) and leads >= 1 and best >= 1:
+        if any(token.word in _DESCENT for token in name[1:-1]) and leads > (-2 if kind == "kin" else 1) and best >= 1:
             return True
         if kind == "honorific":
             return leads >= (0 if capital else 1.0)
@@ -319,7 +323,9 @@ class _Finder(Reader):
             if brand and before and self._within_phrase(before) and self.like(before.word) < 0:
                 return []
             return [hit]
-        near = (before is not None and before.word in self.lexicon.near) or (joined and len(first.word) > 3)
+        behind = self.tokens.after(first.end)
+        acts = behind is not None and behind.word in self.lexicon.verbs
+        near = acts or (before is not None and before.word in self.lexicon.near) or (joined and len(first.word) > 3)
         if near and first.word not in self.lexicon.ambiguous:
             return [hit._replace(why="list: given name; cue: a word said of persons")]
         self.maybe.append(hit._replace(score=0.4, why="list: given name among others"))
@@ -328,6 +334,16 @@ class _Finder(Reader):
     def _within_phrase(self, token: Token) -> bool:
         """A word before it in the phrase: its own capital is no sentence's."""
         return token.word not in self.lexicon.not_names and self.tokens.before(token.start) is not None
+
+    def is_given(self, start: int) -> bool:
+        """The word there is a given name as it stands."""
+        token = self.tokens.at(start)
+        return token is not None and self.lexicon.given.get(token.word) == STRONG
+
+    def starts_before(self, start: int, found: int) -> bool:
+        """Words with capitals begin a name before the one that was found among them."""
+        first = self.tokens.at(start)
+        return start < found and first is not None and first.word not in self.lexicon.not_names
 
     # -- words in capitals that no list knows ---------------------------------------------------------------------
 

@@ -9,7 +9,7 @@ from riad.privacy.fold import fold_word
 
 _WORD = r"(?:\d?[^\W\d_](?:[^\W_]|['\-](?=[^\W_])){0,47})"
 _HERE = re.compile(_WORD)
-_NEXT = re.compile(rf"( {{1,2}}|\t|\. ?(?=[^\W\d_])|[-_])({_WORD})")
+_NEXT = re.compile(rf"( {{1,2}}|\t|\.[ -]?(?=[^\W\d_])|[-_])({_WORD})")
 _REACH = 26
 """Code points looked at in front of a word, for the one before."""
 
