@@ -1,7 +1,7 @@
-"""Everything: ``python -m benchmarks [--quick]`` measures the rooms, the door beside its peers, and the profile.
+"""Everything: ``python -m benchmarks [--quick] [NAME ...]`` measures the rooms, the door beside its peers, the profile.
 
 Each room's benchmark (``python -m benchmarks.ledger`` and so on) prints one JSON document; it goes to
-``benchmarks/results/NAME.json`` and, as a table, into ``docs/benchmarks.md``.
+``benchmarks/results/NAME.json`` and, as a table, into ``docs/benchmarks.md``. With names, those alone.
 """
 
 from __future__ import annotations
@@ -13,11 +13,13 @@ import subprocess
 import sys
 import time
 
-from benchmarks import door, machine, profile, tables
+from benchmarks import door, machine, privacy_tables, profile, tables
 from benchmarks.environments import ROOT
 
-ROOMS = ("client", "ledger", "law", "privacy")
-PATIENCE = 300.0  # seconds for one room
+ROOMS = ("client", "ledger", "law", "privacy", "leaks")
+WHOLE = {"door": door.main, "profile": profile.main}  # these write their results themselves
+TABLES = {"privacy": privacy_tables.privacy, "leaks": privacy_tables.leaks}
+PATIENCE = 900.0  # seconds for one room, installing its peers included
 
 
 def measure_room(name: str) -> str:
@@ -40,31 +42,37 @@ def measure_room(name: str) -> str:
     document = {"benchmark": name, "machine": machine.facts(), **document}
     door.RESULTS.mkdir(exist_ok=True)
     (door.RESULTS / f"{name}.json").write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n")
-    tables.put(name, tables.plain({key: value for key, value in document.items() if key != "benchmark"}))
+    tables.put(name, TABLES.get(name, tables.plain)({key: document[key] for key in document if key != "benchmark"}))
     return ""
+
+
+def measure_whole(name: str) -> str:
+    """Run one of those that write their results themselves; returns why not, or nothing."""
+    code = WHOLE[name]([])
+    return f"ended with {code}" if code else ""
 
 
 def main() -> int:
     """Exit code 1 when one of them gave no result."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="the door only, quickly; leaves results and docs alone")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"{', '.join([*ROOMS, *WHOLE])} (default: all)")
     options = parser.parse_args()
+    if unknown := set(options.names) - {*ROOMS, *WHOLE}:
+        parser.error(f"there is no benchmark {', '.join(sorted(unknown))}")
     if options.quick:
         return door.main(["--quick"])
     began = time.monotonic()
+    chosen = [name for name in (*ROOMS, *WHOLE) if name in options.names or not options.names]
     missing: dict[str, str] = {}
-    for name in ROOMS:
+    for name in chosen:
         print(f"[benchmarks] {name}", file=sys.stderr, flush=True)
-        if reason := measure_room(name):
+        if reason := measure_whole(name) if name in WHOLE else measure_room(name):
             missing[name] = reason
-    for name, run in (("door", door.main), ("profile", profile.main)):
-        print(f"[benchmarks] {name}", file=sys.stderr, flush=True)
-        if code := run([]):
-            missing[name] = f"ended with {code}"
     for name, reason in missing.items():
         print(f"[benchmarks] {name}: no result: {reason}", file=sys.stderr)
-    done = len(ROOMS) + 2 - len(missing)
-    print(f"[benchmarks] {done} of {len(ROOMS) + 2} measured in {time.monotonic() - began:.0f} s", file=sys.stderr)
+    done, took = len(chosen) - len(missing), time.monotonic() - began
+    print(f"[benchmarks] {done} of {len(chosen)} measured in {took:.0f} s", file=sys.stderr)
     return 1 if missing else 0
 
 

@@ -17,18 +17,19 @@ BENCH = ROOT / ".bench"
 _STAMP = ".installed"
 
 
-def python_peer(name: str, requirement: str) -> Path:
-    """A virtual environment holding ``requirement``. Raises ``Unavailable`` with the installer's last words."""
+def python_peer(name: str, *requirements: str) -> Path:
+    """A virtual environment holding ``requirements``. Raises ``Unavailable`` with the installer's last words."""
     folder = BENCH / name
-    if _installed(folder, requirement):
+    wanted = "\n".join(requirements)
+    if _installed(folder, wanted):
         return folder
     uv = shutil.which("uv", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}")
     if uv is None:
         raise Unavailable("uv is not installed")
     env = {**os.environ, **index_settings(Path(sys.executable))}
     _run([uv, "venv", "--quiet", "--clear", "--python", sys.executable, str(folder)], env)
-    _run([uv, "pip", "install", "--quiet", "--python", str(folder / "bin" / "python"), requirement], env)
-    (folder / _STAMP).write_text(requirement)
+    _run([uv, "pip", "install", "--quiet", "--python", str(folder / "bin" / "python"), *requirements], env)
+    (folder / _STAMP).write_text(wanted)
     return folder
 
 

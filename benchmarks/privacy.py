@@ -1,10 +1,10 @@
-"""The scan's time on clean and dense prompts, on long and hostile ones; masking, walking and restoring.
+"""The scan beside Presidio, in one run: speed by size, what each finds by language; masking, restoring, hostile input.
 
-    python -m benchmarks.privacy [--rounds 5] [--megabytes 10]
+    python -m benchmarks.privacy [--rounds 5] [--megabytes 10] [--set corpus_held.txt] [--hostile-seconds 240]
 
-Times are of one core's CPU: the median over the rounds of the mean of many calls, with its extremes. *clean* is what
-most requests pay: half a kilobyte in three messages without personal data. *growth* is the time of four times as much
-over the time of the once, worst of the hostile inputs: 4 is linear. Prints one JSON document.
+Speeds are megabytes of UTF-8 a second of one core's CPU: the median over interleaved rounds of the mean of many calls,
+with its extremes; a ratio is of one round. *clean* is what most requests pay: half a kilobyte in three messages without
+personal data. A peer that cannot be had is named with the reason. Prints one JSON document.
 """
 
 from __future__ import annotations
@@ -15,106 +15,40 @@ import resource
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
-from benchmarks.spread import spread
-from riad.privacy import Masker, Restorer, scan, scan_many
+from benchmarks import presidio, promises, restoring
+from benchmarks.accuracy import Found, compare
+from benchmarks.environments import ROOT
+from benchmarks.presidio import Presidio
+from benchmarks.processes import Unavailable
+from benchmarks.spread import ratios, spread
+from benchmarks.texts import ARABIZI, CLEAN, DENSE, FRENCH, MIXED, sized, thirds
+from riad.privacy import Masker, scan, scan_many
+from riad.privacy.evaluate import read
 from riad.privacy.walk import replace, texts
 
-FRENCH = (
-    "Bonjour, peux-tu m'aider à rédiger un courriel professionnel pour demander un délai supplémentaire à mon "
-    "responsable ? Le projet avance bien mais nous attendons encore les données de la direction régionale. Il "
-    "faudrait rester poli et concis, et proposer une nouvelle date de remise à la fin du mois. Merci d'avance. "
-)
-ARABIZI = (
-    "salam khouya, bghit n3ref kifach ndir demande dyal lpasspor jdid f rabat, chno lwra9 li khassni njib m3aya o "
-    "ch7al kaykhelso nas 3la had lkhedma. wach kayn chi site web fin n9der ndir rendez-vous bla manmchi ltemma? "
-)
-ARABIC = (
-    "السلام عليكم، بغيت نسولك على الطريقة ديال تقديم طلب القرض السكني فالبنك، شنو هما الوثائق المطلوبة وشحال كتبقى "
-    "المعالجة ديال الملف؟ وواش ممكن نخلص قبل الوقت بلا غرامة. شكرا بزاف على المساعدة ديالكم "
-)
-ENGLISH = (
-    "Explain the difference between supervised and unsupervised learning to a student of economics, with two concrete "
-    "examples for each, and keep it under three hundred words. Then compare cost, data needs and typical errors. "
-)
-DENSE = (
-    "Bonjour, je m'appelle Ahmed Benjelloun, CIN BK451236, tél. 06 61 23 45 67, RIB 011 519 0000012050005349 21. "
-    "سميتي محمد العلوي ورقم الهاتف ٠٦٦١٢٣٤٥٦٧. smiti hamza lgrini, email hamza@exemple.ma. Le dossier de Mme Salma "
-    "Tazi, née le 12/03/1985, est complet. "
-)
-HOSTILE = {
-    "digits in pairs": "10 ",
-    "telephones": "tel 0612345678 ",
-    "given names": "ahmed ",
-    "names and illness": "Ahmed Benali diabète ",
-    "cues": "smiti-",
-    "e-mail": "a@b.co ",
-    "at signs": "a@",
-    "backslashes": "\\",
-    "escapes": "\\u0041",
-    "zero width": "1\u200b",
-    "brackets": "[",
-    "letters": "a",
+SETS = ROOT / "tests" / "privacy"
+SAMPLES = {
+    f"{name}, {label}": sized(text, size)
+    for name, text in (("mixed", MIXED), ("dense", DENSE))
+    for label, size in (("0.2 KB", 200), ("1 KB", 1024), ("32 KB", 32 * 1024))
 }
-
-
-def thirds(text: str) -> list[str]:
-    """The text as three messages."""
-    third = len(text) // 3
-    return [text[:third], text[third : 2 * third], text[2 * third :]]
-
-
-def sized(text: str, size: int) -> str:
-    """The text repeated to about ``size`` bytes of UTF-8."""
-    data = (text * (size // len(text.encode()) + 1)).encode()
-    return data[:size].decode("utf-8", "ignore")
+PIECE = 100_000  # bytes of a long document that the peer is given at once: its models take no more than a million
+PEER_SECONDS = 20.0  # of a long document
 
 
 def cpu(action: Callable[[], Any], budget: float = 0.15) -> float:
-    """Microseconds of CPU of one call: the mean of as many as fit the budget, in seconds."""
+    """Seconds of CPU of one call: the mean of as many as fit the budget."""
     action()
     began = time.process_time()
     calls = 0
     while (taken := time.process_time() - began) < budget:
         action()
         calls += 1
-    return taken / calls * 1e6
-
-
-def one_round() -> dict[str, float]:
-    """Every measure once. Names end in their unit."""
-    result: dict[str, float] = {}
-    for name, text in (("french", FRENCH), ("arabizi", ARABIZI), ("arabic", ARABIC), ("english", ENGLISH)):
-        parts = thirds(sized(text, 500))
-        result[f"clean_{name}_500b_us"] = cpu(lambda parts=parts: scan_many(parts))  # type: ignore[misc]
-    mixed = (FRENCH + ARABIZI + ARABIC + ENGLISH) * 3 + DENSE
-    for name, text in (("mixed", mixed), ("dense", DENSE)):
-        for label, size in (("200b", 200), ("1kb", 1024), ("32kb", 32 * 1024)):
-            sample = sized(text, size)
-            result[f"{name}_{label}_mb_s"] = len(sample.encode()) / cpu(lambda sample=sample: scan(sample))  # type: ignore[misc]
-    dense = sized(DENSE, 500)
-    found = scan(dense)
-    result["dense_500b_us"] = cpu(lambda: scan(dense))
-    result["mask_500b_us"] = cpu(lambda: Masker().mask(dense, found))
-    body = {"messages": [{"role": "user", "content": text} for text in (FRENCH, ARABIZI, DENSE)]}
-    result["walk_3_messages_us"] = cpu(lambda: texts(body))
-    result["walk_and_replace_us"] = cpu(lambda: replace(body, iter(texts(body))))
-    masker = Masker()
-    answer = masker.mask(dense, found) * 4
-    tokens = [answer[at : at + 4] for at in range(0, len(answer), 4)]
-    result["restore_a_token_us"] = cpu(lambda: stream(masker.mapping, tokens)) / len(tokens)
-    result["pass_a_token_us"] = cpu(lambda: stream({}, tokens)) / len(tokens)
-    return result
-
-
-def stream(mapping: dict[str, str], tokens: list[str]) -> None:
-    """One streamed answer, restored."""
-    restorer = Restorer(mapping)
-    for token in tokens:
-        restorer.feed(token)
-    restorer.flush()
+    return taken / calls
 
 
 def once(text: str) -> float:
@@ -124,13 +58,93 @@ def once(text: str) -> float:
     return time.process_time() - began
 
 
-def hostile(size: int) -> dict[str, dict[str, float]]:
-    """Speed on each hostile input, and how its time grows with its size."""
-    found = {}
-    for name, unit in HOSTILE.items():
-        small, large = (once(sized(unit, length)) for length in (size // 4, size))
-        found[name] = {"mb_s": round(size / 1e6 / large, 2), "growth": round(large / max(small, 1e-4), 2)}
-    return found
+def megabytes(text: str) -> float:
+    return len(text.encode()) / 1e6
+
+
+def parts() -> dict[str, float]:
+    """The parts of a request's work, once each, in microseconds."""
+    result: dict[str, float] = {}
+    for name, text in CLEAN.items():
+        messages = thirds(sized(text, 500))
+        result[f"clean_{name}_500b_us"] = cpu(lambda messages=messages: scan_many(messages))  # type: ignore[misc]
+    dense = sized(DENSE, 500)
+    found = scan(dense)
+    result["dense_500b_us"] = cpu(lambda: scan(dense))
+    result["mask_500b_us"] = cpu(lambda: Masker().mask(dense, found))
+    body = {"messages": [{"role": "user", "content": text} for text in (FRENCH, ARABIZI, DENSE)]}
+    result["walk_3_messages_us"] = cpu(lambda: texts(body))
+    result["walk_and_replace_us"] = cpu(lambda: replace(body, iter(texts(body))))
+    return {name: seconds * 1e6 for name, seconds in result.items()}
+
+
+class Speeds:
+    """MB/s of each sample, round by round, ours and the peer's."""
+
+    def __init__(self, peer: Presidio | None, document: str) -> None:
+        self._peer = peer
+        self._document = document
+        self.ours: dict[str, list[float]] = {}
+        self.theirs: dict[str, list[float]] = {}
+
+    def round(self) -> None:
+        """Ours, then the peer's, of one sample after the other."""
+        for name, text in SAMPLES.items():
+            seconds = cpu(lambda text=text: scan(text))  # type: ignore[misc]
+            self.ours.setdefault(name, []).append(megabytes(text) / seconds)
+            if self._peer is not None:
+                seconds = self._peer.cost(text, "fr")
+                self.theirs.setdefault(name, []).append(megabytes(text) / seconds)
+        self.ours.setdefault("document", []).append(megabytes(self._document) / once(self._document))
+
+    def document(self) -> dict[str, Any]:
+        """The long document: ours over the rounds, the peer's on as much of it as its time allows."""
+        found: dict[str, Any] = {"mb": round(megabytes(self._document), 2), "riad": rounded(self.ours["document"])}
+        if self._peer is not None:
+            data, seconds, done = self._document.encode(), 0.0, 0
+            while done < len(data) and seconds < PEER_SECONDS:
+                piece = data[done : done + PIECE].decode("utf-8", "ignore")
+                seconds += self._peer.cost(piece, "fr", budget=0.0)
+                done += PIECE
+            done = min(done, len(data))
+            found["presidio"] = {"mb_s": round(done / 1e6 / seconds, 4), "mb_read": round(done / 1e6, 2)}
+        return found
+
+    def samples(self) -> dict[str, Any]:
+        """Spreads by sample; the ratio is ours over the peer's of the same round."""
+        rows: dict[str, Any] = {}
+        for name in SAMPLES:
+            rows[name] = {"riad": rounded(self.ours[name])}
+            if self.theirs:
+                rows[name]["presidio"] = rounded(self.theirs[name])
+                rows[name]["ratio"] = rounded((ratios(self.ours[name], self.theirs[name]) or {"values": []})["values"])
+        return rows
+
+
+def rounded(values: Sequence[float], digits: int = 4) -> dict[str, float]:
+    """Median and extremes for a result."""
+    found = spread(values)
+    if found is None:
+        return {}
+    return {
+        "median": round(found["median"], digits),
+        "min": round(found["min"], digits),
+        "max": round(found["max"], digits),
+    }
+
+
+def findings(path: Path, peer: Presidio | None) -> dict[str, Any]:
+    """What each finds in an evaluation set."""
+    samples = read(path.read_bytes())
+    ours = [[Found(frozenset([one.type]), one.start, one.end) for one in scan(sample.text)] for sample in samples]
+    texts_of = [sample.text for sample in samples]
+    theirs = {} if peer is None else {model: peer.find(texts_of, model) for model in presidio.MODELS}
+    return {
+        "set": path.name,
+        "texts": len(samples),
+        "known_types": sorted(presidio.KNOWN),
+        **compare(samples, ours, theirs, presidio.KNOWN),
+    }
 
 
 def start() -> dict[str, float]:
@@ -141,39 +155,71 @@ def start() -> dict[str, float]:
         "print(time.perf_counter() - began, (pages() - before) * 4096 / 1e6)"
     )
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    seconds, megabytes = map(float, answer.stdout.split())
-    return {"first_scan_s": round(seconds, 3), "memory_mb": round(megabytes, 1)}
+    seconds, size = map(float, answer.stdout.split())
+    return {"first_scan_s": round(seconds, 3), "memory_mb": round(size, 1)}
+
+
+def hostile(largest: float, total: float) -> dict[str, Any]:
+    """``benchmarks.hostile`` in a process of its own: what it leaves in memory is not this one's."""
+    command = [sys.executable, "-m", "benchmarks.hostile", "--megabytes", str(largest), "--total", str(total)]
+    answer = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
+    cases: dict[str, Any] = json.loads(answer.stdout)["cases"]
+    return cases
+
+
+def summary(document: dict[str, Any]) -> dict[str, Any]:
+    """The numbers that promises are about."""
+    rows = document["accuracy"]["languages"]
+    beside = [row for row in rows.values() if "presidio" in row]
+    return {
+        "clean_us": max(document["parts"][f"clean_{name}_500b_us"]["median"] for name in CLEAN),
+        "f1_worst": min(row["riad"]["f1"] for row in rows.values()),
+        "not_ahead": sum(row["riad"]["f1"] <= row["presidio"]["f1"] for row in beside) if beside else None,
+        "exponent_worst": max(
+            (case["exponent"] for case in document["hostile"].values() if case["exponent"] is not None), default=None
+        ),
+    }
+
+
+def measured(options: argparse.Namespace, peer: Presidio | None) -> dict[str, Any]:
+    """Everything, in order: rounds, the long document, accuracy, streams."""
+    scan("")
+    speeds = Speeds(peer, sized(MIXED, int(options.megabytes * 1e6)))
+    if peer is not None:
+        peer.cost(SAMPLES["mixed, 1 KB"], "fr")  # warm
+    rounds: list[dict[str, float]] = []
+    for _number in range(max(1, options.rounds)):
+        rounds.append(parts())
+        speeds.round()
+    return {
+        "rounds": len(rounds),
+        "speed": speeds.samples(),
+        "document": speeds.document(),
+        "accuracy": findings(SETS / options.set, peer),
+        "parts": {name: rounded([one[name] for one in rounds], 3) for name in rounds[0]},
+        "streamed_token": restoring.measure(),
+        "start": start(),
+        "peak_memory_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
+    }
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.privacy", description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--megabytes", type=float, default=10.0, help="size of the long document")
+    parser.add_argument("--megabytes", type=float, default=10.0, help="size of the long document and of hostile input")
+    parser.add_argument("--set", default="corpus_held.txt", help="the evaluation set, in tests/privacy")
+    parser.add_argument("--hostile-seconds", type=float, default=240.0, help="for all hostile input together")
     options = parser.parse_args()
-    rounds = [one_round() for _number in range(max(1, options.rounds))]
-    measures = {}
-    for name in rounds[0]:
-        found = spread(one[name] for one in rounds)
-        if found is not None:
-            measures[name] = {part: round(found[part], 3) for part in ("median", "min", "max")}
-    long = sized((FRENCH + ARABIZI + ARABIC + ENGLISH) * 3 + DENSE, int(options.megabytes * 1e6))
-    clean = max(measures[name]["median"] for name in measures if name.startswith("clean_"))
-    document = {
-        "rounds": len(rounds),
-        "scan": measures,
-        "start": start(),
-        "long_document": {"mb": options.megabytes, "mb_s": round(len(long.encode()) / 1e6 / once(long), 2)},
-        "hostile": hostile(int(options.megabytes * 1e5)),
-        "promises": {
-            "clean prompt of 500 bytes, µs": {"measured": clean, "floor": 15},
-            "scan with names at 32 KB, MB/s": {
-                "measured": measures["mixed_32kb_mb_s"]["median"],
-                "floor": 2,
-                "aim": 10,
-            },
-        },
-        "peak_memory_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
-    }
+    peer: dict[str, Any] = {"title": presidio.TITLE, "requirements": list(presidio.REQUIREMENTS)}
+    try:
+        with Presidio() as other:
+            document = measured(options, other)
+    except Unavailable as reason:
+        peer["reason"] = str(reason)
+        document = measured(options, None)
+    document = {"peer": peer, **document, "hostile": hostile(options.megabytes, options.hostile_seconds)}
+    document["summary"] = summary(document)
+    document["promises"] = promises.kept(document, promises.PRIVACY)
     print(json.dumps(document, ensure_ascii=False))
 
 

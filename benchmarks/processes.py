@@ -99,7 +99,7 @@ class Children:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
-                preexec_fn=_die_with_parent,
+                preexec_fn=die_with_parent,
             )
         child = Child(name, process, log)
         self._children.append(child)
@@ -112,8 +112,8 @@ def end_cleanly() -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job starts with it ignored
 
 
-def _die_with_parent() -> None:
-    # The parent's own end by kill -9 runs no finally: the kernel then ends the child.
+def die_with_parent() -> None:
+    """For ``preexec_fn``: the parent's own end by kill -9 runs no finally, and the kernel then ends the child."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 

@@ -1,14 +1,15 @@
-"""The door's promises: what was promised, what was measured, and whether it holds."""
+"""What was promised, what was measured, and whether it holds."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 
 @dataclass(frozen=True)
 class Promise:
-    """``at_least``: more is better. ``path`` leads to a number in the results of ``benchmarks.door``."""
+    """``at_least``: more is better. ``path`` leads to a number in the results of the benchmark."""
 
     title: str
     path: tuple[str, ...]
@@ -34,9 +35,22 @@ PROMISES = (
     Promise("start to first answer", ("contenders", "riad", "start_s", "median"), 5, 2, "s", False),
     Promise("memory of an idle gateway worker", ("riad_worker_idle_mb",), 150, 80, "MB", False),
 )
+PRIVACY = (
+    Promise("scan of 32 KB with names", ("speed", "mixed, 32 KB", "riad", "median"), 2, 10, "MB/s"),
+    Promise("the same over Presidio's", ("speed", "mixed, 32 KB", "ratio", "median"), 100, 150, "×"),
+    Promise("clean prompt of 500 bytes, worst language", ("summary", "clean_us"), 15, 15, "µs", False),
+    Promise("F1, worst language", ("summary", "f1_worst"), 0.85, 0.97),
+    Promise("languages in which Presidio's F1 is as good or better", ("summary", "not_ahead"), 0, 0, "", False),
+    Promise("hostile input: largest exponent (1 is linear)", ("summary", "exponent_worst"), 1.15, 1.1, "", False),
+)
+LEAKS = (
+    Promise("values that reached the model unmasked", ("summary", "leaks"), 0, 0, "", False),
+    Promise("types that did from anywhere in a request", ("summary", "leaks_everywhere"), 0, 0, "", False),
+    Promise("share of values restored", ("everywhere", "restored_share"), 1, 1),
+)
 
 
-def kept(results: dict[str, Any]) -> list[dict[str, Any]]:
+def kept(results: dict[str, Any], promises: Sequence[Promise] = PROMISES) -> list[dict[str, Any]]:
     """Every promise with what was measured: ``verdict`` is aim, floor, missed, or not measured."""
     return [
         {
@@ -48,7 +62,7 @@ def kept(results: dict[str, Any]) -> list[dict[str, Any]]:
             "measured": (value := _find(results, promise.path)),
             "verdict": verdict(promise, value),
         }
-        for promise in PROMISES
+        for promise in promises
     ]
 
 

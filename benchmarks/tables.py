@@ -58,11 +58,16 @@ def door(results: dict[str, Any]) -> str:
             ["Riad's requests/s over", "median", "least–most"], [_ratio(*item) for item in results["ratios"].items()]
         ),
         "",
-        table(["promise", "floor", "aim", "measured", ""], [_promise(promise) for promise in results["promises"]]),
+        promises(results["promises"]),
         "",
         *results["notes"],
     ]
     return "\n\n".join(part for part in parts if part)
+
+
+def promises(rows: Sequence[dict[str, Any]]) -> str:
+    """What ``promises.kept`` gives, as a table."""
+    return table(["promise", "floor", "aim", "measured", ""], [_promise(promise) for promise in rows])
 
 
 def _row(entry: dict[str, Any], parameters: dict[str, Any]) -> list[str]:

@@ -31,7 +31,7 @@ def test_put_refuses_a_page_without_its_markers(tmp_path: Path, text: str) -> No
 
 def test_the_real_page_has_a_place_for_every_table() -> None:
     text = tables.PAGE.read_text()
-    for name in ("door", "profile", "client", "ledger", "law", "privacy"):
+    for name in ("door", "profile", "client", "ledger", "law", "privacy", "leaks"):
         assert text.count(f"<!-- {name}:begin -->") == text.count(f"<!-- {name}:end -->") == 1
 
 

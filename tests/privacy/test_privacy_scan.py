@@ -77,6 +77,35 @@ PIECES = [
         "/",
         "Mohammed VI",
     ),
+    *(
+        "\nid,dob,cin\n",
+        "1,04/02/1981,AB123456\n",
+        "| rib |\n",
+        "P<MARA<<B<<<",
+        "WE48271350MAR8805120F2903116<<",
+        "@sara_bnj",
+    ),
+    *(
+        "12, rue Ibn Sina, ",
+        "apt 4",
+        " Rabat 10090",
+        "شارع ",
+        "حي السلام ",
+        "رقم 12 ",
+        "flat 9, ",
+        "Baker Street",
+        "Adresse : ",
+    ),
+    *(
+        "&#54;",
+        "&eacute;",
+        "ВК",
+        "lat: 33.57, lng: -7.58",
+        "(at)",
+        " arobase ",
+        " point com",
+        "sk-abcdefghijklmnopqrstuv",
+    ),
 ]
 messy = st.lists(st.sampled_from(PIECES) | st.text(max_size=6), max_size=14).map("".join)
 
@@ -119,9 +148,27 @@ def test_offsets_slice_the_original(noise: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("cin ВК451236", "ВК451236"),  # Cyrillic letters drawn as Latin ones
+        ("mail: hаmza@exemple.ma", "hаmza@exemple.ma"),
+        ("t&eacute;l&nbsp;: 06&#32;61&#x20;23 45 67", "06&#32;61&#x20;23 45 67"),
+        ("tél ٠٦ ٦١ ٢٣ ٤٥ ٦٧", "٠٦ ٦١ ٢٣ ٤٥ ٦٧"),
+        ("tel \u202a06\u200b61\u2060234567\u202c", "06\u200b61\u2060234567"),
+        ("hamza&#64;exemple&period;ma", "hamza&#64;exemple&period;ma"),
+        ('{"note":"{\\"cin\\":\\"BK451236\\"}"}', "BK451236"),
+        ("mon mail : younes point mekouar arobase gmail point com", "younes point mekouar arobase gmail point com"),
+    ],
+)
+def test_what_is_disguised_is_found_where_it_stands(text: str, found: str) -> None:
+    assert [text[f.start : f.end] for f in scan(text)] == [found]
+
+
+@pytest.mark.parametrize(
     "texts",
     [
         ("je m'appelle", "ahmed"),
+        ("dob,cin\n", "04/02/1981,x"),
         ("06 12 34", "56 78"),
         ("Ahmed", "benali"),
         ("cin", "ab123456"),

@@ -16,19 +16,20 @@ ROWS = 10_000
 """Rows read below a header, at most."""
 _SEPARATORS = ",;\t|"
 _TRIM = " \t\"'*_"
+_END = re.compile(f"[\\n{BARRIER}]")
 _RULE = re.compile(r"[\s|:\-+]+")
 
 
 def announced(text: str, hits: list[Seen]) -> Iterator[tuple[str, int, int]]:
     """(type, start, end) of every cell below a header that is a cue. ``hits``: the text's cues with their span."""
-    text = text.replace(BARRIER, "\n")
     read = -1
     for first, (_, start, _end) in enumerate(hits):
         if start < read:
             continue
-        line_start, line_end = text.rfind("\n", 0, start) + 1, text.find("\n", start)
-        if line_end < 0:
-            return
+        line_start = max(text.rfind("\n", 0, start), text.rfind(BARRIER, 0, start)) + 1
+        line_end = _line_end(text, start)
+        if text[line_end : line_end + 1] != "\n":
+            continue
         line = text[line_start:line_end]
         separator = max(_SEPARATORS, key=line.count)
         if line.count(separator) < 1 or line_end - line_start > 2000:
@@ -55,8 +56,8 @@ def _rows(
 ) -> Generator[tuple[str, int, int], None, int]:
     """Each announced cell of the lines from ``position``; returns where the first line stands that is no row."""
     for _ in range(ROWS):
-        end = text.find("\n", position)
-        line = text[position : end if end >= 0 else len(text)]
+        end = _line_end(text, position)
+        line = text[position:end]
         cells = list(_cells(line, separator, position))
         if len(cells) != width:
             return position
@@ -65,10 +66,16 @@ def _rows(
                 left, right = cells[number]
                 if left < right:
                     yield type_, left, right
-        if end < 0:
-            return len(text)
+        if text[end : end + 1] != "\n":
+            return end
         position = end + 1
     return position
+
+
+def _line_end(text: str, position: int) -> int:
+    """Where the line ends, and with it a text among several."""
+    match = _END.search(text, position)
+    return match.start() if match else len(text)
 
 
 def _cells(line: str, separator: str, base: int) -> Iterator[tuple[int, int]]:

@@ -20,7 +20,7 @@ from riad.privacy.cues import Cues
 from riad.privacy.knowledge import languages, remembered, tables, unfit
 
 RUN = r"\b\d(?:[ .\-/\n]?\d){8,63}\b"
-INTERNATIONAL = r"(?:\+|\b00)[1-9](?:[ .\-/()]{0,3}\d){6,14}\b"
+INTERNATIONAL = r"(?:\(?\+|\b00)[1-9](?:[ .\-/()]{0,3}\d){6,14}\b"
 _BEFORE_RUNS = ("EMAIL", "IBAN", "GPS", "SECRET")
 """Types whose shape a run of digits would cut short."""
 AGAINST = 24
@@ -28,7 +28,7 @@ AGAINST = 24
 _TYPE = re.compile(r"[A-Z]{2,16}")
 _BESIDE = 4
 """Code points in front of a code in which ``not_before`` is looked for."""
-_REACH = 64
+_REACH = 80
 """Code points behind a cue in which its value is looked for."""
 
 
@@ -260,12 +260,12 @@ def _code(text: str, start: int, end: int, kind: Kind, cues: Cues) -> Hit | None
     if kind.not_values and text[start:end].lower() in kind.not_values:
         return None
     holds = kind.check(compact) if kind.check else None
-    if holds is False and not kind.invalid:
-        return None
     why = "key" if holds else "pattern" if holds is None else "key wrong"
     if cues.before(kind.type, start, end):
         why = "cue; key wrong" if holds is False else "cue"
         return Hit(start, end, kind.type, cued_score(kind, holds), why)
+    if holds is False and not kind.invalid:
+        return None
     if kind.alone and not _stands_alone(text, start, end):
         return None
     if cues.distance("not " + kind.type, start, end) <= AGAINST:

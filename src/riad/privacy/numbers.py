@@ -74,11 +74,14 @@ def read(text: str, start: int, end: int, cues: Cues) -> list[Hit]:
 def international(text: str, start: int, end: int) -> Hit | None:
     """A telephone number with its country in front (E.164: 8 digits or more), less what only follows it."""
     value = text[start:end]
+    if value[0] == "(" and ")" not in value:
+        start, value = start + 1, value[1:]
+    plus = "+" in value[:2]
     if value[0] == "+" and text[start - 1 : start].isdigit():
         return None
     while value:
         digits = "".join(filter(str.isdigit, value))
-        digits = digits if value[0] == "+" else digits[2:]
+        digits = digits if plus else digits[2:]
         code = next((digits[:length] for length in (3, 2, 1) if digits[:length] in CALLING_CODES), "")
         if not code or len(digits) < 8:
             return None

@@ -31,6 +31,7 @@ FLOOR = 0.4
 _ROUNDS = 3
 _RUN = re.compile(identifiers.RUN)
 _AHEAD = 40
+_NUMBER = re.compile(r"(?: ?n°| ?num| ?nmra)?[ :]{1,3}\d{5,8}\b(?! ?[=<>+*/.,])")
 _PLATE = frozenset("|-/")
 _APART = frozenset(("", *" \n\t\r.,;:!?()\"'"))
 """What may stand beside a finding without hiding another."""
@@ -154,7 +155,7 @@ def _read(clean: str, spans: list[tuple[int, int]], hits: list[Seen]) -> list[Hi
         if role in ("given", "name cue"):
             people.append((word, start, end))
         elif role == "cue":
-            if word.value in table().capitals and _is_lower(word.text, clean[start:end]):
+            if word.value in table().capitals and _is_lower(word.text, clean[start:end]) and not _NUMBER.match(clean, end):
                 continue
             cues.add(word.value, start, end)
             announcing.append((word, start, end))
@@ -193,7 +194,7 @@ def _shape(clean: str, start: int, end: int, cues: Cues) -> list[Hit]:
         if not hits and (clean.count(".", start, end) > 2 or clean[end : end + 1] in _PLATE):
             hits = identifiers.codes(clean, start, end + _AHEAD, cues)  # an address or a plate, behind other digits
         return hits
-    if clean[start] in "+0":
+    if clean[start] in "(+0":
         hits = _one(numbers.international(clean, start, end))
     else:
         hits = _one(identifiers.code(clean, start, end, cues))
