@@ -6,17 +6,18 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from riad.gateway.disclosures import LONGEST, Held, Prompted
-from riad.privacy import scan
+from riad.privacy import evaluate, scan
 from riad.privacy.walk import JsonText
-from tests.privacy.corpus import samples
 
-TEXTS = [sample.text for sample in samples("tune")]
+CORPUS = Path(__file__).parents[1] / "privacy" / "corpus_tune.txt"
+TEXTS = [sample.text for sample in evaluate.read(CORPUS.read_bytes())]
 SEPARATORS = ["\n", " ", ". ", "\n\n", ", "]
 
 
