@@ -13,7 +13,21 @@ import urllib.request
 from pathlib import Path
 from typing import Any, NamedTuple
 
-MODELS = ["echo", "tools", "hang", "die", "half", "html", "500", "429", "400", "slow", "garbage"]
+MODELS = [
+    "echo",
+    "tools",
+    "hang",
+    "die",
+    "half",
+    "html",
+    "500",
+    "429",
+    "400",
+    "slow",
+    "garbage",
+    "oracle",
+    "oracle-tools",
+]
 ENGINE = Path(__file__).with_name("scripted_engine.py")
 
 

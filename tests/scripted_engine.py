@@ -2,23 +2,27 @@
 
 ``python tests/scripted_engine.py PORT``. The request's ``model`` chooses: ``echo`` repeats the last user message,
 ``tools`` calls a tool with it, ``hang`` never answers, ``die`` closes in the middle, ``html``, ``half``, ``500``,
-``429``, ``400``, ``slow`` streams for a long time, ``garbage`` breaks HTTP. ``GET /log`` tells what was received and
-how many streams were left before their end.
+``429``, ``400``, ``slow`` streams for a long time, ``garbage`` breaks HTTP. ``oracle`` says, a character at a time,
+what a scanner cannot read in the prompt: the message with its ``enciphered`` parts in clear; ``oracle-tools`` calls a
+tool with it. ``GET /log`` tells what was received and how many streams were left before their end.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import re
 import sys
 from typing import Any
 
 LOG: dict[str, Any] = {"requests": 0, "bodies": [], "left": 0, "served": 0}
 
 
-def chunk(delta: dict[str, Any], finish: str | None = None, index: int = 0) -> bytes:
-    body = {"id": "c1", "object": "chat.completion.chunk", "created": 1, "model": "echo",
-            "choices": [{"index": index, "delta": delta, "finish_reason": finish}]}  # fmt: skip
+def chunk(delta: dict[str, Any], finish: str | None = None, index: int = 0, logprobs: bool = False) -> bytes:
+    choice: dict[str, Any] = {"index": index, "delta": delta, "finish_reason": finish}
+    if logprobs:
+        choice["logprobs"] = {"content": [{"token": delta["content"], "logprob": -0.5}]}
+    body = {"id": "c1", "object": "chat.completion.chunk", "created": 1, "model": "echo", "choices": [choice]}
     return b"data: " + json.dumps(body, ensure_ascii=False).encode() + b"\n\n"
 
 
@@ -42,7 +46,18 @@ def said(body: dict[str, Any]) -> str:
         prompt = body.get("prompt", "")
         return prompt if isinstance(prompt, str) else " ".join(prompt)
     content = body["messages"][-1].get("content") or ""
-    return content if isinstance(content, str) else " ".join(str(part.get("text", "")) for part in content)
+    text = content if isinstance(content, str) else " ".join(str(part.get("text", "")) for part in content)
+    return re.sub("[a-p]{16,}", deciphered, text) if body["model"].startswith("oracle") else text
+
+
+def enciphered(text: str) -> str:
+    """A text that no scanner reads: each half of a byte is a letter from a to p."""
+    return "".join(chr(97 + half) for byte in text.encode() for half in (byte >> 4, byte & 15))
+
+
+def deciphered(match: re.Match[str]) -> str:
+    halves = [ord(letter) - 97 for letter in match[0]]
+    return bytes(high << 4 | low for high, low in zip(halves[::2], halves[1::2], strict=True)).decode()
 
 
 def whole(body: dict[str, Any]) -> dict[str, Any]:
@@ -58,12 +73,14 @@ def whole(body: dict[str, Any]) -> dict[str, Any]:
                 "usage": usage}  # fmt: skip
     message: dict[str, Any] = {"role": "assistant", "content": text}
     finish = "stop"
-    if body["model"] == "tools":
+    if body["model"] in ("tools", "oracle-tools"):
         arguments = json.dumps({"text": text}, ensure_ascii=True)
         call = {"id": "t1", "type": "function", "function": {"name": "save", "arguments": arguments}}
         message, finish = {"role": "assistant", "content": None, "tool_calls": [call]}, "tool_calls"
+    logprobs = {"content": [{"token": text, "logprob": -0.5}]} if body.get("logprobs") else None
     choices = [
-        {"index": i, "message": message, "finish_reason": finish, "logprobs": None} for i in range(body.get("n") or 1)
+        {"index": i, "message": message, "finish_reason": finish, "logprobs": logprobs}
+        for i in range(body.get("n") or 1)
     ]
     return {"id": "c1", "object": "chat.completion", "created": 1, "model": "echo", "choices": choices, "usage": usage}
 
@@ -71,7 +88,7 @@ def whole(body: dict[str, Any]) -> dict[str, Any]:
 async def stream(body: dict[str, Any], writer: asyncio.StreamWriter) -> None:
     writer.write(head(kind="text/event-stream"))
     choices = range(body.get("n") or 1)
-    if body["model"] == "tools":
+    if body["model"] in ("tools", "oracle-tools"):
         arguments = json.dumps({"text": said(body)}, ensure_ascii=True)
         call: dict[str, Any] = {
             "index": 0,
@@ -89,9 +106,11 @@ async def stream(body: dict[str, Any], writer: asyncio.StreamWriter) -> None:
         for index in choices:
             writer.write(framed(chunk({"role": "assistant", "content": ""}, index=index)))
         text = said(body) if body["model"] != "slow" else "word " * 2000
-        for start in range(0, len(text), 3):
+        step = 1 if body["model"] == "oracle" else 3
+        for start in range(0, len(text), step):
             for index in choices:
-                writer.write(framed(chunk({"content": text[start : start + 3]}, index=index)))
+                piece = text[start : start + step]
+                writer.write(framed(chunk({"content": piece}, index=index, logprobs=body.get("logprobs", False))))
             await writer.drain()
             if body["model"] == "slow":
                 await asyncio.sleep(0.02)

@@ -99,11 +99,22 @@ class Ledger(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     max_queue: int = 16384
 
 
+class Privacy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    packs: tuple[str, ...] = ()  # folders of an operator's own: names, identifiers and cues
+    media_purposes: tuple[str, ...] = ()  # under which a caller may vouch for what cannot be scanned
+
+    @property
+    def folders(self) -> tuple[Path, ...]:
+        """The packs' folders."""
+        return tuple(Path(pack).expanduser() for pack in self.packs)
+
+
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     platform: Platform = Platform()
     server: Server = Server()
     store: Store = Store()
     ledger: Ledger = Ledger()
+    privacy: Privacy = Privacy()
     sites: tuple[Site, ...] = ()
     data_dir: Path = Path()
 

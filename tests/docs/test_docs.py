@@ -22,7 +22,16 @@ def rows(text: str) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    "struct", [settings.Platform, settings.Server, settings.Store, settings.Ledger, settings.Site, settings.Model]
+    "struct",
+    [
+        settings.Platform,
+        settings.Server,
+        settings.Store,
+        settings.Ledger,
+        settings.Privacy,
+        settings.Site,
+        settings.Model,
+    ],
 )
 def test_every_setting_is_documented(struct: type[msgspec.Struct]) -> None:
     documented = rows((DOCS / "reference" / "settings.md").read_text())

@@ -14,6 +14,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     engines = [ScriptedEngine() for _ in range(3)]
     config = "".join(
         [
+            '[privacy]\nmedia_purposes = ["image_review"]\n',
             site("rabat", "MA", engines[0].url, [*MODELS, "embed"]),
             site("paris", "FR", engines[1].url, [*MODELS, "embed"]),
             site("virginia", "US", engines[2].url, ["echo"]),

@@ -13,12 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from riad.errors import BadRequest, EngineFailed, RiadError
-from riad.gateway.answers import StreamAnswer, WholeAnswer, engine_error
+from riad.gateway.answers import WholeAnswer, engine_error
 from riad.gateway.calls import CHAT, COMPLETIONS, EMBEDDINGS, ENDPOINTS, Call, Endpoint, decode
 from riad.gateway.door import _read_headers
 from riad.gateway.flow import Request
 from riad.gateway.inspection import NOTHING_DECLARED, PERSONS, STATES, declared, inspect
 from riad.gateway.pages import _parse_receipt
+from riad.gateway.streams import StreamAnswer
 from riad.gateway.wire import error_body, error_headers
 from riad.privacy import restore
 from riad.sites.sse import Events

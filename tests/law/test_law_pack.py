@@ -5,12 +5,18 @@ from __future__ import annotations
 import shutil
 from datetime import date
 from pathlib import Path
+from typing import get_args
 
+import msgspec
 import pytest
+from law_examples import site
 
 from riad.errors import BadSettings, NotFound
-from riad.law import Law, Pack
+from riad.law import Case, Law, Pack
 from riad.law.pack import digest, find, installed, recorded_digest
+from riad.law.rules import MASKINGS, strictest
+from riad.ledger import entry
+from riad.tenants import projects
 
 
 @pytest.fixture
@@ -99,3 +105,40 @@ def test_a_repealed_rule_stops(folder: Path) -> None:
     )
     pack = Pack(folder)
     assert len(pack.at(date(2020, 12, 31)).policies) - len(pack.at(date(2021, 1, 1)).policies) == 1
+
+
+def test_a_rule_may_ask_how_data_is_masked(folder: Path, at_home: Case) -> None:
+    abroad = msgspec.structs.replace(at_home, pseudonymised=True, site=site("FR"))
+    assert Law([Pack(folder)]).decide(abroad).masking is None
+    edit(
+        folder / "transfer.cedar",
+        '@id("ma-0908-43-pseudonymised")',
+        '@id("ma-0908-43-pseudonymised") @masking("tokens")',
+    )
+    edit(folder / "persons.cedar", '@id("ma-0908-03-national")', '@id("ma-0908-03-national") @masking("redaction")')
+    law = Law([Pack(folder)])
+    assert law.decide(abroad).masking == "tokens"  # not the other rule's: it did not determine this
+    assert law.decide(at_home).masking == "redaction"
+
+
+@pytest.mark.parametrize("wrong", ['@masking("blackout")', '@masking("")'])
+def test_a_masking_there_is_not_is_refused(folder: Path, wrong: str) -> None:
+    edit(folder / "persons.cedar", '@id("ma-0908-03-national")', f'@id("ma-0908-03-national") {wrong}')
+    with pytest.raises(BadSettings, match="masking"):
+        Pack(folder)
+
+
+def test_a_rule_that_forbids_asks_for_no_masking(folder: Path) -> None:
+    edit(folder / "persons.cedar", '@id("ma-0908-03-no-purpose")', '@id("ma-0908-03-no-purpose") @masking("redaction")')
+    with pytest.raises(BadSettings, match="masking"):
+        Pack(folder)
+
+
+def test_of_several_maskings_the_strictest_counts() -> None:
+    assert strictest(None, "surrogates", "placeholders") == "placeholders"
+    assert strictest("tokens", "redaction", None) == "redaction"
+    assert strictest(None) is None
+
+
+def test_every_word_for_masking_is_known_everywhere() -> None:
+    assert set(MASKINGS) == set(projects.MASKINGS) == set(get_args(entry.Masking))

@@ -45,6 +45,7 @@ decisions = st.builds(
     findings=st.dictionaries(ascii_names, counts, max_size=5),
     id=names,
     legal_basis=names,
+    masking=unknown_or(st.sampled_from(["surrogates", "placeholders", "tokens", "redaction"])),
     model=names,
     obligations=lists,
     outcome=st.sampled_from(["allow", "deny", "file_first", "human_review"]),
@@ -61,6 +62,8 @@ decisions = st.builds(
 )
 outcomes = st.builds(
     Outcome,
+    answer_findings=unknown_or(st.dictionaries(ascii_names, counts, max_size=5)),
+    answer_masked=unknown_or(st.booleans()),
     decision=counts,
     http=counts,
     id=names,
@@ -149,3 +152,14 @@ def test_an_entry_that_fits_no_tile_is_refused() -> None:
 def test_a_lone_surrogate_is_refused() -> None:
     with pytest.raises(BadRequest, match="Unicode"):
         encode(msgspec.structs.replace(SMALL, site="\ud800"))
+
+
+def test_an_entry_of_before_masking_was_recorded_still_decodes() -> None:
+    old = (
+        b'{"decision":0,"http":200,"id":"r-1","kind":"outcome","milliseconds":12,"site":"rabat","status":"ok",'
+        b'"time":1790000000012,"tokens":{"completion":3,"prompt":5},"v":1}'
+    )
+    outcome = decode(old)
+    assert isinstance(outcome, Outcome)
+    assert (outcome.answer_findings, outcome.answer_masked) == (UNSET, UNSET)
+    assert encode(outcome) == old

@@ -53,6 +53,11 @@ def write(folder: Path, name: str, text: str) -> Path:
     return folder
 
 
+def scanned_with(folder: Path) -> None:
+    knowledge.choose("MA", [folder])
+    scan("x")
+
+
 @pytest.mark.usefixtures("packs")
 def test_a_folder_adds_a_country(tmp_path: Path) -> None:
     text = "numéro d'électeur GN-4821-77"
@@ -86,7 +91,6 @@ def test_the_home_country_comes_first() -> None:
 def test_a_bad_folder_is_refused_by_name(tmp_path: Path, name: str, text: str, said: str) -> None:
     folder = write(tmp_path / "own", name, text)
     with pytest.raises(BadSettings, match=said) as refused:
-        knowledge.choose("MA", [folder])
-        scan("x")
+        scanned_with(folder)
     assert "own" in str(refused.value)
     assert refused.value.remedy

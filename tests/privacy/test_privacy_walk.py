@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 from typing import Any
 
 import pytest
@@ -9,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from riad.errors import BadRequest
+from riad.privacy.attached import readable
 from riad.privacy.walk import DEEPEST, JsonText, replace, texts
 
 BODY: dict[str, Any] = {
@@ -85,13 +88,102 @@ def test_a_long_number_that_is_masked_becomes_a_string() -> None:
 
 def test_only_binary_addresses_are_not_read() -> None:
     for text in (
-        "data:text/plain;base64,QWhtZWQ=",
+        "data:text/plain;base64,Ahmed Benali",
         "data:image/png;base64,Ahmed Benali",
         "data:image/png,Ahmed",
         "https://exemple.ma/x.png",
     ):
         assert texts([text]) == [text]
-    assert texts(["data:image/png;base64,QUJD", "DATA:application/pdf;base64,QUJD"]) == []
+    binary = texts(["data:image/png;base64,QUJD", "DATA:application/pdf;base64,QUJD"])
+    assert (binary, binary.unreadable) == ([], 2)
+
+
+def encoded(text: str, kind: str = "text/plain", charset: str = "utf-8") -> str:
+    return f"data:{kind};base64,{base64.b64encode(text.encode(charset)).decode()}"
+
+
+@pytest.mark.parametrize(
+    ("address", "clear"),
+    [
+        (encoded("Ahmed Benali"), "Ahmed Benali"),
+        (encoded("Ahmed Benali", "TEXT/CSV"), "Ahmed Benali"),
+        (encoded("Ahmed Benali", "application/json"), "Ahmed Benali"),
+        (encoded("<p>Ahmed</p>", "application/xhtml+xml"), "<p>Ahmed</p>"),
+        (encoded("é", "text/plain;charset=iso-8859-1", "latin-1"), "é"),
+        (encoded("أحمد", "text/plain;charset=UTF-16", "utf-16"), "أحمد"),
+        (encoded("Ahmed", "application/vnd.x+json;a=b;charset=utf-8"), "Ahmed"),
+        ("data:;base64,QWhtZWQ", "Ahmed"),  # no type is text, and the padding may be missing
+        ("data:text/plain;base64,QWht\r\nZWQ=", "Ahmed"),
+    ],
+)
+def test_a_text_in_base64_is_read_and_encoded_again(address: str, clear: str) -> None:
+    body = {"file": {"file_data": address}}
+    found = texts(body)
+    assert (found, found.unreadable) == ([clear], 0)
+    assert replace(body, iter([clear])) == body
+    changed = replace(body, iter(["[PERSON_1] أ"]))
+    assert texts(changed) == ["[PERSON_1] أ"]
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "data:text/plain;base64,Q",
+        "data:text/plain;base64,QWht%ZWQ=",
+        "data:text/plain;base64,QWhtZW=Q",
+        "data:text/plain;base64,/w==",  # no UTF-8
+        "data:text/plain;charset=klingon;base64,QWhtZWQ=",
+        "data:text/plain;charset=idna;base64,QWhtZWQ=",
+    ],
+)
+def test_a_text_that_cannot_be_decoded_is_unreadable(address: str) -> None:
+    found = texts([address])
+    assert (found, found.unreadable) == ([address], 1)
+    assert replace([address], iter(found)) == [address]
+
+
+def test_a_text_in_base64_inside_another_text() -> None:
+    inside = encoded("Ahmed Benali")
+    html = f'<img src="data:image/png;base64,QUJDRA=="><a href="{inside}">x</a> fin'
+    found = texts([html])
+    assert found == ['<img src="data:image/png;base64,QUJDRA=="><a href="', "Ahmed Benali", '">x</a> fin']
+    assert found.unreadable == 0
+    assert replace([html], iter(found)) == [html]
+    assert replace([html], iter([found[0], "X", found[2]])) == [html.replace(inside, encoded("X"))]
+
+
+def test_a_text_in_base64_inside_json() -> None:
+    arguments = json.dumps({"file": encoded("Ahmed Benali"), "n": 1.5})
+    body = {"arguments": arguments}
+    assert texts(body) == ["Ahmed Benali"]
+    assert replace(body, iter(["Ahmed Benali"])) == body
+    assert json.loads(replace(body, iter(["X"]))["arguments"]) == {"file": encoded("X"), "n": 1.5}
+    image = texts({"arguments": json.dumps({"x": "data:image/png;base64,QUJD"})})
+    assert image.unreadable == 1
+    table = encoded(json.dumps([{"nom": "Ahmed"}]), "application/json")
+    assert type(texts([table])[0]) is JsonText
+
+
+def test_a_sound_or_a_file_in_bare_base64_is_unreadable() -> None:
+    sound = {"input_audio": {"data": "QUJD" * 100, "format": "wav"}}
+    assert (texts(sound), texts(sound).unreadable) == (["wav"], 1)
+    assert replace(sound, iter(["wav"])) == sound
+    assert texts({"data": "QUJD"}) == ["QUJD"]
+
+
+def test_what_part_of_a_message_can_be_read() -> None:
+    assert readable({"type": "file", "file": {"filename": "a.csv", "file_data": encoded("a,b", "text/csv")}})
+    for part in (
+        {"type": "file", "file": {"file_id": "file-1"}},
+        {"type": "file", "file": {"file_data": encoded("a"), "file_id": "file-1"}},
+        {"type": "file", "file": {"file_data": "data:application/pdf;base64,QUJD"}},
+        {"type": "document_url", "document_url": "https://exemple.ma/a.pdf"},
+        {"type": "image_url", "image_url": {"url": "data:image/png;base64,QUJD"}},
+        {"type": "input_audio", "input_audio": {"data": "QUJD", "format": "wav"}},
+        {"type": "image_url"},
+        {"type": "file", "file": {"file_data": "data:text/plain;base64,Q"}},
+    ):
+        assert not readable(part), part
 
 
 def test_a_role_or_a_type_nobody_knows_is_read() -> None:
@@ -126,7 +218,9 @@ values = st.recursive(
     | st.integers(-(2**80), 2**80)
     | st.floats(allow_nan=False)
     | st.text(max_size=12)
-    | st.sampled_from(["[]", '{"a": 1}', "data:image/png;base64,AA=="]),
+    | st.sampled_from(["[]", '{"a": 1}', "data:image/png;base64,AA==", "data:;base64,W10=", "x data:;base64,QUJD y"])
+    | st.text().map(encoded)
+    | st.binary().map(lambda data: f"data:text/csv;base64,{base64.b64encode(data).decode()}"),
     lambda inner: (
         st.lists(inner, max_size=4)
         | st.dictionaries(

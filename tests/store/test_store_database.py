@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
@@ -191,3 +192,24 @@ def test_a_postgresql_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(Unavailable, match="cannot be used") as refused:
         stores.open(f"postgresql://u:hunter2@/riad?host={tmp_path}")
     assert "hunter2" not in str(refused.value)
+
+
+def test_a_database_of_before_masking_is_upgraded_with_what_it_holds(database_url: str) -> None:
+    newest = stores.open(database_url)
+    with newest.write() as connection:
+        tables.metadata.drop_all(connection)
+        connection.execute(text(f"DROP TABLE {tables.VERSION_TABLE}"))
+    config = Config()
+    config.set_main_option("script_location", str(Path(upgrade.__file__).parent / "migrations"))
+    with newest.write() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        connection.execute(text("INSERT INTO tenants VALUES (1, 'acme', 'Acme', 'company', 0)"))
+        connection.execute(text("INSERT INTO projects VALUES (1, 1, 'p', 'P', 0)"))
+    newest.close()
+    upgraded = stores.open(database_url)
+    with upgraded.read() as connection:
+        row = connection.execute(select(tables.projects)).one()
+        assert (row.slug, row.masking, row.answers) == ("p", "placeholders", "report")
+        assert upgrade.found(connection) == tables.SCHEMA
+    upgraded.close()

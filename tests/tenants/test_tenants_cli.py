@@ -74,6 +74,39 @@ def test_tenants_are_made_listed_shown_and_cut_off() -> None:
     assert "0" in run(tenants.app, "revoke", "ministère")
 
 
+def test_a_project_chooses_how_its_data_is_masked() -> None:
+    documented(keys.app, *CREATE)
+    shown = documented(tenants.app, "project", "ACME", "P")
+    assert (shown["slug"], shown["masking"], shown["answers"]) == ("p", "placeholders", "report")
+    assert documented(tenants.app, "project", "acme", "p", "--masking", "redaction")["masking"] == "redaction"
+    assert documented(tenants.app, "project", "acme", "p", "--answers", "mask")["answers"] == "mask"
+    told = "masking redaction, answers mask"
+    assert told in run(tenants.app, "project", "acme", "p")
+    assert told in run(tenants.app, "show", "acme")
+    (chosen,) = documented(tenants.app, "show", "acme")["project_choices"]
+    assert (chosen["masking"], chosen["answers"]) == ("redaction", "mask")
+    assert documented(keys.app, "list")["keys"][0]["masking"] == "redaction"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error"),
+    [
+        (["acme", "other"], NotFound),
+        (["nobody", "p"], NotFound),
+        (["acme", "p", "--masking", "blackout"], BadRequest),
+        (["acme", "p", "--masking", "redaction", "--answers", "hide"], BadRequest),
+        (["acme", "other", "--answers", "mask"], NotFound),
+    ],
+)
+def test_a_wrong_choice_is_said_and_changes_nothing(arguments: list[str], error: type[Exception]) -> None:
+    documented(keys.app, *CREATE)
+    result = CliRunner().invoke(tenants.app, ["project", *arguments])
+    assert isinstance(result.exception, error)
+    assert result.exception.remedy  # type: ignore[attr-defined]
+    (chosen,) = documented(tenants.app, "show", "acme")["project_choices"]
+    assert (chosen["masking"], chosen["answers"]) == ("placeholders", "report")
+
+
 @pytest.mark.parametrize(
     ("app", "arguments", "error"),
     [

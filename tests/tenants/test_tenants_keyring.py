@@ -262,3 +262,19 @@ def test_tokens_are_not_kept_in_memory(keys: KeyStore) -> None:
             assert token[5:] not in kept
 
     asyncio.run(main())
+
+
+def test_what_a_project_chooses_elsewhere_is_known_here(keys: KeyStore, database_url: str, data_dir: Path) -> None:
+    async def main() -> None:
+        token, record = keys.create(**ASK)
+        assert (record.masking, record.answers) == ("placeholders", "report")
+        async with watching(keys) as ring:
+            await ring.resolve(token)
+            change = "keys.change_project('acme', 'p', masking='tokens', answers='mask')"
+            changing = asyncio.create_task(asyncio.to_thread(elsewhere, database_url, data_dir, change))
+            await until(lambda: ring.get(token) is None and changing.done())
+            known = await ring.resolve(token)
+            assert (known.masking, known.answers) == ("tokens", "mask")
+            await changing
+
+    asyncio.run(main())

@@ -90,3 +90,17 @@ def test_uses_are_apart_and_nothing_shows_it() -> None:
     assert len(secret.pseudonym("a")) == 32
     assert len(secret.digest("a")) == 32
     assert value not in repr(secret)
+
+
+def test_each_project_masks_with_a_key_of_its_own() -> None:
+    secret, other = Secret("s" * 32), Secret("o" * 32)
+    made = [
+        secret.masking_key("acme", "a"),
+        secret.masking_key("acme", "b"),
+        secret.masking_key("acm", "ea"),
+        other.masking_key("acme", "a"),
+        secret.derive("masking"),
+    ]
+    assert len(set(made)) == len(made)
+    assert all(len(key) == 32 for key in made)
+    assert secret.masking_key("acme", "a") == made[0]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 import typer
@@ -11,6 +11,9 @@ from riad.cli.keys import moment, opened, record_document
 from riad.cli.output import JsonOption, console, document, table
 from riad.cli.up import ConfigOption, DataDirOption
 from riad.texts import _
+
+if TYPE_CHECKING:
+    from riad.tenants.projects import Project
 
 app = typer.Typer(help=_("The organisations that use this platform."), no_args_is_help=True)
 
@@ -58,22 +61,61 @@ def list_(data_dir: DataDirOption = None, config: ConfigOption = None, json: Jso
 def show(
     name: NameArgument, data_dir: DataDirOption = None, config: ConfigOption = None, json: JsonOption = False
 ) -> None:
-    """Show an organisation: its projects, its keys, and its pseudonym in the evidence."""
+    """Show an organisation: its projects and their choices, its keys, and its pseudonym in the evidence."""
     with opened(config, data_dir) as (keys, _settings):
-        tenant, records = keys.tenant(name), keys.records(name)
+        tenant, records, projects = keys.tenant(name), keys.records(name), keys.projects(name)
     if json:
-        document(msgspec.structs.asdict(tenant) | {"keys": [record_document(record) for record in records]})
+        document(
+            msgspec.structs.asdict(tenant)
+            | {"project_choices": projects, "keys": [record_document(record) for record in records]}
+        )
         return
     rows = (
         (_("tenant"), tenant.slug),
         (_("name"), tenant.name),
         (_("kind"), tenant.kind),
-        (_("projects"), ", ".join(tenant.projects)),
+        *((_("project"), f"{project.slug} · {_choices(project)}") for project in projects),
         (_("keys"), ", ".join(record.id for record in records if record.revoked_at is None)),
         (_("in the evidence"), tenant.pseudonym),
         (_("since"), moment(tenant.created_at)),
     )
     table(("", ""), rows, empty="")
+
+
+@app.command()
+def project(
+    tenant: Annotated[str, typer.Argument(metavar="TENANT", help=_("The tenant's name."))],
+    name: Annotated[str, typer.Argument(metavar="PROJECT", help=_("The project's name."))],
+    masking: Annotated[
+        str | None,
+        typer.Option(
+            help=_(
+                "How what crosses a border is masked, unless the law asks for more: surrogates, placeholders, tokens "
+                "or redaction. The last two cannot be turned back."
+            )
+        ),
+    ] = None,
+    answers: Annotated[
+        str | None,
+        typer.Option(
+            help=_("What is done with data about persons in an answer that was not in its prompt: report or mask.")
+        ),
+    ] = None,
+    data_dir: DataDirOption = None,
+    config: ConfigOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Show or change what a project does with data about persons; every worker knows within a second."""
+    with opened(config, data_dir) as (keys, _settings):
+        found = keys.change_project(tenant, name, masking=masking, answers=answers)
+    if json:
+        document(found)
+    else:
+        console.print(_("Project {project}: {choices}.", project=found.slug, choices=_choices(found)), markup=False)
+
+
+def _choices(project: Project) -> str:
+    return f"masking {project.masking}, answers {project.answers}"
 
 
 @app.command()

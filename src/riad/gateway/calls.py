@@ -50,8 +50,8 @@ class Call(msgspec.Struct):
     wants_usage: bool
 
 
-def decode(endpoint: Endpoint, raw: bytes) -> Call:
-    """Decode and check a body. Raises ``BadRequest`` naming the field at fault, never quoting its content."""
+def json_object(raw: bytes) -> Body:
+    """A body that is a JSON object. Raises ``BadRequest``."""
     try:
         body = _decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError):
@@ -66,15 +66,21 @@ def decode(endpoint: Endpoint, raw: bytes) -> Call:
         ) from None
     if type(body) is not dict:
         raise BadRequest(N_("The request body is not a JSON object."), remedy=N_("Send a JSON object."))
+    return body
+
+
+def decode(endpoint: Endpoint, raw: bytes) -> Call:
+    """Decode and check a body. Raises ``BadRequest`` naming the field at fault, never quoting its content."""
+    body = json_object(raw)
     model = body.get("model")
     if type(model) is not str or not model or len(model) > 200:
-        raise _wrong("model", N_("a model's name"))
+        raise wrong("model", N_("a model's name"))
     stream = body.get("stream")
     if stream is not None and type(stream) is not bool:
-        raise _wrong("stream", N_("true or false"))
+        raise wrong("stream", N_("true or false"))
     options = body.get("stream_options")
     if options is not None and type(options) is not dict:
-        raise _wrong("stream_options", N_("an object"))
+        raise wrong("stream_options", N_("an object"))
     endpoint.check(body)
     return Call(
         endpoint=endpoint,
@@ -86,7 +92,8 @@ def decode(endpoint: Endpoint, raw: bytes) -> Call:
     )
 
 
-def _wrong(field: str, expected: str) -> BadRequest:
+def wrong(field: str, expected: str) -> BadRequest:
+    """A field that is not what it should be; what it holds is not quoted."""
     return BadRequest(
         N_("The field {field} is missing or is not what it should be: {expected}."),
         remedy=N_("Correct it and send the request again."),
@@ -101,20 +108,20 @@ def _check_common(body: Body) -> None:
     for field in ("max_tokens", "max_completion_tokens", "n"):
         value = body.get(field)
         if value is not None and (type(value) is not int or value < (1 if field == "n" else 0)):
-            raise _wrong(field, N_("a positive whole number"))
+            raise wrong(field, N_("a positive whole number"))
     if (body.get("n") or 1) > MAX_CHOICES:
-        raise _wrong("n", N_("at most 128"))
+        raise wrong("n", N_("at most 128"))
     for field in ("temperature", "top_p", "frequency_penalty", "presence_penalty"):
         value = body.get(field)
         if value is not None and type(value) not in (int, float):
-            raise _wrong(field, N_("a number"))
+            raise wrong(field, N_("a number"))
 
 
 def _check_chat(body: Body) -> None:
     _check_common(body)
     messages = body.get("messages")
     if type(messages) is not list or not messages:
-        raise _wrong("messages", N_("a list of at least one message"))
+        raise wrong("messages", N_("a list of at least one message"))
     if len(messages) > MAX_MESSAGES:
         raise BadRequest(
             N_("There are {count} messages; at most {limit} are read."),
@@ -126,23 +133,23 @@ def _check_chat(body: Body) -> None:
         )
     for index, message in enumerate(messages):
         if type(message) is not dict or type(role := message.get("role")) is not str or role not in ROLES:
-            raise _wrong(f"messages[{index}]", N_("an object with a role: system, developer, user, assistant or tool"))
+            raise wrong(f"messages[{index}]", N_("an object with a role: system, developer, user, assistant or tool"))
         content = message.get("content")
         if type(content) is str or content is None:
             continue
         _check_parts(content, index)
     tools = body.get("tools")
     if tools is not None and (type(tools) is not list or any(type(tool) is not dict for tool in tools)):
-        raise _wrong("tools", N_("a list of objects"))
+        raise wrong("tools", N_("a list of objects"))
 
 
 def _check_parts(content: object, index: int) -> None:
     if type(content) is not list or any(type(part) is not dict for part in content):
-        raise _wrong(f"messages[{index}].content", N_("a text or a list of parts"))
+        raise wrong(f"messages[{index}].content", N_("a text or a list of parts"))
     for part in content:
         kind = part.get("type")
         if type(kind) is not str or (kind == "text" and type(part.get("text")) is not str):
-            raise _wrong(f"messages[{index}].content", N_("a text or a list of parts"))
+            raise wrong(f"messages[{index}].content", N_("a text or a list of parts"))
         image = part.get("image_url")
         url = image.get("url") if type(image) is dict else image
         if url is not None and not (type(url) is str and url.startswith("data:")):
@@ -160,13 +167,13 @@ def _check_completion(body: Body) -> None:
     prompt = body.get("prompt")
     if not (type(prompt) is str or (type(prompt) is list and prompt and all(type(part) is str for part in prompt))):
         # Token numbers are refused: text nobody can read cannot be inspected.
-        raise _wrong("prompt", N_("a text or a list of texts"))
+        raise wrong("prompt", N_("a text or a list of texts"))
 
 
 def _check_embedding(body: Body) -> None:
     value = body.get("input")
     if not (type(value) is str or (type(value) is list and value and all(type(part) is str for part in value))):
-        raise _wrong("input", N_("a text or a list of texts"))
+        raise wrong("input", N_("a text or a list of texts"))
 
 
 CHAT = Endpoint("chat", "/v1/chat/completions", b"/chat/completions", "chat", _check_chat)

@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 import datetime
-import logging
 import os
 import time
-import traceback
 from collections.abc import MutableMapping
-from pathlib import Path
 from typing import Any
 
-from riad.errors import BadRequest, RiadError, TooLarge
+from riad.errors import BadRequest, RiadError
+from riad.gateway.bodies import read_body
 from riad.gateway.calls import ENDPOINTS, Endpoint
 from riad.gateway.driver import Driver, Receive, Sender
 from riad.gateway.flow import ClientGone, Request, flow
 from riad.gateway.house import House
 from riad.gateway.pages import pages
-from riad.gateway.wire import bearer, error_body, error_headers
+from riad.gateway.wire import bearer, error_body, error_headers, our_fault
 from riad.texts import N_, choose
 
-log = logging.getLogger("riad.gateway")
-DRAIN = 64 * 1024 * 1024  # bytes of a body that is too large, read only to be dropped
 Scope = MutableMapping[str, Any]
 
 
@@ -50,7 +46,7 @@ class Door:
         status = "200"
         try:
             length, language = _read_headers(scope["headers"], request)
-            request.body = await self._read_body(receive, length)
+            request.body = await read_body(receive, length, self._limit)
             await driver.drive(flow(request, self._house.planner, _today()))
         except ClientGone:
             status = "499"
@@ -59,8 +55,7 @@ class Door:
             await _reply(error, request.id, language, driver, send)
         except Exception as fault:
             status = "500"
-            log.error("request %s failed: %s at %s", request.id, type(fault).__name__, _places(fault))
-            await _reply(_our_fault(), request.id, language, driver, send)
+            await _reply(our_fault(fault, request.id), request.id, language, driver, send)
         route = driver.route
         self._house.metrics.request(
             endpoint.name,
@@ -68,37 +63,6 @@ class Door:
             route.crossing if route else "",
             status,
             time.perf_counter() - began,
-        )
-
-    async def _read_body(self, receive: Receive, length: int) -> bytes:
-        """The body, within the limit. Raises ``TooLarge`` once the rest has been read and dropped.
-
-        A client that is cut off while it still sends sees a broken connection instead of the 413, so up to ``DRAIN``
-        bytes of what is too large are let pass.
-        """
-        parts: list[bytes] = []
-        size = 0
-        more = True
-        while more:
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                raise ClientGone
-            body: bytes = message.get("body", b"")
-            more = message.get("more_body", False)
-            size += len(body)
-            if size <= self._limit:
-                parts.append(body)
-            elif size > DRAIN or length > DRAIN:
-                break
-        if size > self._limit:
-            raise self._too_large()
-        return parts[0] if len(parts) == 1 else b"".join(parts)
-
-    def _too_large(self) -> TooLarge:
-        return TooLarge(
-            N_("The request body is larger than {limit} bytes."),
-            remedy=N_("Send less at once; the operator's setting is server.max_body_bytes."),
-            limit=self._limit,
         )
 
 
@@ -165,19 +129,6 @@ async def _reply(error: RiadError, request_id: str, language: str, driver: Drive
         headers.append((b"connection", b"close"))  # the rest of the body will not be read
     await send({"type": "http.response.start", "status": error.status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
-
-
-def _places(fault: Exception) -> str:
-    """Where a fault of ours happened. Its message is left out: it may quote what was sent."""
-    frames = traceback.extract_tb(fault.__traceback__)
-    return " < ".join(f"{Path(frame.filename).name}:{frame.lineno}" for frame in reversed(frames[-6:]))
-
-
-def _our_fault() -> RiadError:
-    return RiadError(
-        N_("Riad failed on this request."),
-        remedy=N_("Nothing was answered. Please report it with the request id in x-request-id."),
-    )
 
 
 _day: tuple[float, datetime.date] = (0.0, datetime.date.min)

@@ -104,6 +104,9 @@ class Driver:
         self._house.limiter.spent(effect.key, effect.prompt, effect.completion)
         self._house.metrics.tokens(effect.route.berth, effect.prompt, effect.completion)
 
+    def _masking_key(self, effect: effects.MaskingKey) -> bytes:
+        return self._house.masking_key(effect.key)
+
     def _abandon(self, _effect: effects.Abandon) -> None:
         if self._response is not None:
             self._response.abort()
@@ -207,6 +210,7 @@ AT_ONCE: dict[type[effects.Effect], Callable[[Driver, Any], Any]] = {
     effects.Conclude: Driver._conclude,
     effects.Spend: Driver._spend,
     effects.Abandon: Driver._abandon,
+    effects.MaskingKey: Driver._masking_key,
 }
 IN_TIME: dict[type[effects.Effect], Callable[[Driver, Any], Awaitable[Any]]] = {
     effects.Compute: Driver._compute,

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Literal
 
 from riad.gateway.calls import Call
 from riad.gateway.plan import Crossing, Need, Route
+from riad.law.rules import Masking
 from riad.ledger.entry import UNSET, Decision, Outcome, SiteFacts, Tokens, encode
 from riad.settings import Site
 from riad.tenants.keys import Key
 
 Verdict = Literal["allow", "deny", "file_first", "human_review"]
+NOTHING: Mapping[str, int] = {}
 
 
 class Evidence:
@@ -29,7 +32,7 @@ class Evidence:
 
     def decision(self, route: Route) -> bytes:
         """The entry that goes on disk before anything leaves."""
-        entry = self._entry(route, route.decision.outcome, route.crossing)
+        entry = self._entry(route, route.decision.outcome, route.crossing, route.masking)
         self._attempt += 1
         return entry
 
@@ -38,10 +41,20 @@ class Evidence:
         outcome = route.decision.outcome
         return self._entry(route, "deny" if outcome == "allow" else outcome, "none")
 
-    def outcome(self, route: Route, decision: int, status: str, http: int, tokens: tuple[int, int] | None) -> bytes:
+    def outcome(
+        self,
+        route: Route,
+        decision: int,
+        status: str,
+        http: int,
+        tokens: tuple[int, int] | None,
+        new: Mapping[str, int] = NOTHING,
+    ) -> bytes:
         """The entry that closes an attempt. ``http`` is the engine's status, 0 when it never answered."""
         return encode(
             Outcome(
+                answer_findings=dict(new) if new else UNSET,
+                answer_masked=self.key.answers == "mask" if new else UNSET,
                 decision=decision,
                 http=http,
                 id=self.id,
@@ -57,17 +70,23 @@ class Evidence:
         """The receipt's name: the entry's place in the log, and the request's unguessable id."""
         return f"{index}-{self.id}"
 
-    def headers(self, route: Route, index: int) -> list[tuple[bytes, bytes]]:
-        """The headers that tell the caller what happened."""
-        return [
+    def headers(self, route: Route, index: int, new: Mapping[str, int] = NOTHING) -> list[tuple[bytes, bytes]]:
+        """The headers that tell the caller what happened. ``new`` counts what only the answer says of persons."""
+        headers = [
             (b"x-request-id", self.id.encode()),
             (b"x-riad-receipt", self.receipt(index).encode()),
             (b"x-riad-site", route.berth.site.name.encode()),
             (b"x-riad-crossing", route.crossing.encode()),
             (b"x-riad-decision", route.decision.outcome.encode()),
         ]
+        if route.masking:
+            headers.append((b"x-riad-masking", route.masking.encode()))
+        if new:
+            said = ",".join(f"{type_}={count}" for type_, count in sorted(new.items()))
+            headers.append((b"x-riad-answer-findings", said.encode()))
+        return headers
 
-    def _entry(self, route: Route, outcome: Verdict, crossing: Crossing) -> bytes:
+    def _entry(self, route: Route, outcome: Verdict, crossing: Crossing, masking: Masking | None = None) -> bytes:
         need, key, decision = self._need, self.key, route.decision
         return encode(
             Decision(
@@ -79,6 +98,7 @@ class Evidence:
                 findings=self._counts,
                 id=self.id,
                 legal_basis=key.legal_basis or "",
+                masking=masking or UNSET,
                 model=need.model,
                 obligations=decision.obligations,
                 outcome=outcome,

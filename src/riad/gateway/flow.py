@@ -14,11 +14,13 @@ from typing import Any, TypeVar, cast
 import msgspec
 
 from riad.errors import EngineFailed, EngineTimeout, RiadError, Unavailable, Unlawful
-from riad.gateway.answers import StreamAnswer, WholeAnswer, engine_error
+from riad.gateway.answers import WholeAnswer, engine_error
 from riad.gateway.calls import Call, Endpoint, decode
+from riad.gateway.disclosures import Prompted
 from riad.gateway.evidence import Evidence
 from riad.gateway.inspection import NOTHING_DECLARED, Inspection, declared, inspect
 from riad.gateway.plan import Planner, Route
+from riad.gateway.streams import StreamAnswer
 from riad.gateway.transform import outgoing
 from riad.law import Decision
 from riad.tenants.keys import Key
@@ -54,6 +56,12 @@ class Authenticate(msgspec.Struct, gc=False):
 
 class Admit(msgspec.Struct, gc=False):
     """Take one request from the key's limits. → None."""
+
+    key: Key
+
+
+class MaskingKey(msgspec.Struct, gc=False):
+    """→ the secret that a key's project makes its surrogates and tokens with."""
 
     key: Key
 
@@ -125,9 +133,11 @@ class Spend(msgspec.Struct, gc=False):
     completion: int
 
 
+KEYED = ("surrogates", "tokens")
 LARGE = 64 * 1024  # bytes of a body above which reading it is worth a thread
 Effect = (
     Compute
+    | MaskingKey
     | Authenticate
     | Admit
     | Record
@@ -158,7 +168,8 @@ def flow(request: Request, planner: Planner, today: datetime.date) -> Flow:
 
     # 3. Inspect
     said = declared(request.data_class) if request.data_class else NOTHING_DECLARED
-    found = yield from _compute(call, lambda: inspect(call, said))
+    trusted = (request.purpose or key.purpose) in planner.media_purposes
+    found = yield from _compute(len(call.raw), lambda: inspect(call, said, trusted=trusted))
 
     # 4. Plan
     need = planner.need(key, call.model, call.endpoint.kind, found, request.purpose, request.national, today)
@@ -180,9 +191,9 @@ def flow(request: Request, planner: Planner, today: datetime.date) -> Flow:
         tried.add(route.berth.name)  # back to 4 without that route: a fallback is decided like a first choice
 
 
-def _compute(call: Call, work: Callable[[], T]) -> Generator[Effect, Any, T]:
-    """Work on a body: here when it is small, elsewhere when it is large."""
-    if len(call.raw) > LARGE:
+def _compute(size: int, work: Callable[[], T]) -> Generator[Effect, Any, T]:
+    """Work on a text of that size: here when it is small, elsewhere when it is large."""
+    if size > LARGE:
         return cast(T, (yield Compute(work)))
     return work()
 
@@ -202,7 +213,9 @@ def _attempt(
     """Try one route. Returns None when the reply was sent, or the failure that lets another route be tried."""
     # 5. Record the decision
     ticket = yield Record(evidence.decision(route))
-    answer = StreamAnswer({}, call.wants_usage) if call.stream else WholeAnswer({})
+    masks = evidence.key.answers == "mask"
+    answer: StreamAnswer | WholeAnswer
+    answer = StreamAnswer({}, call.wants_usage, masks=masks) if call.stream else WholeAnswer({}, masks=masks)
     status, http, began = "ok", 0, False
     index: int | None = None
     failure: RiadError | None = None
@@ -213,8 +226,10 @@ def _attempt(
             index = yield Durable(ticket)
 
         # 6. Transform, then decide again with the facts as they now are.
-        sent = yield from _compute(call, lambda: outgoing(call, found, route))
+        secret = (yield MaskingKey(evidence.key)) if route.masking in KEYED else None
+        sent = yield from _compute(len(call.raw), lambda: outgoing(call, found, route, secret))
         answer.mapping = sent.mapping
+        answer.prompted = Prompted(list(zip(found.texts, found.findings, strict=True)), sent.is_ours)
         if route.crossing == "pseudonymised":
             again = planner.redecide(route, pseudonymised=sent.masked_everything)
             if again.outcome != "allow":
@@ -234,17 +249,18 @@ def _attempt(
         if index is None:
             index = yield Durable(ticket)
 
-        # 8. Restore
+        # 8. Search the answer for persons nobody asked about, and restore
         if isinstance(answer, WholeAnswer):
-            data = answer.finish((yield ReadAll()), call.endpoint)
+            raw = yield ReadAll()
+            data = yield from _compute(len(raw), lambda: answer.finish(raw, call.endpoint))
             began = True
-            yield Start(evidence.headers(route, index), len(data))
+            yield Start(evidence.headers(route, index, answer.new), len(data))
             yield Send(data, last=True)
         else:
             began = True
             yield Start(evidence.headers(route, index), None)
             while chunk := (yield ReadSome()):
-                if out := answer.feed(chunk):
+                if out := (yield from _compute(answer.waiting, lambda: answer.feed(chunk))):
                     yield Send(out, last=False)
             yield Send(answer.finish(), last=True)
     except ClientGone:
@@ -255,6 +271,8 @@ def _attempt(
         yield Abandon()
 
     # 9. Account
+    if isinstance(answer, StreamAnswer):
+        yield from _search(answer)
     tokens = answer.tokens(call)
     if tokens is not None:
         yield Spend(evidence.key, route, *tokens)
@@ -265,7 +283,7 @@ def _attempt(
             index = yield Durable(ticket)
         except ClientGone:
             index, failure = (yield Durable(ticket)), None  # nobody is left to hear of it, or to try again for
-    yield Conclude(evidence.outcome(route, index, status, http, tokens))
+    yield Conclude(evidence.outcome(route, index, status, http, tokens, answer.new))
     if failure is None:
         return None
     if began:  # too late for another route: say so in the stream itself
@@ -277,6 +295,15 @@ def _attempt(
     if isinstance(failure, EngineFailed | EngineTimeout | Unavailable):
         return failure
     raise failure
+
+
+def _search(answer: StreamAnswer) -> Generator[Effect, Any, None]:
+    """Count what was new about persons in a stream: the caller has read it already, and may leave meanwhile."""
+    try:
+        yield from _compute(answer.heard.size, answer.search)
+    except (ClientGone, RiadError):
+        answer.new.clear()
+        yield from _compute(answer.heard.size, answer.search)  # nobody leaves twice
 
 
 def _mask_incomplete(again: Decision) -> Unlawful:

@@ -15,13 +15,13 @@ from riad.gateway.plan import Planner
 from riad.law import Law
 from riad.ledger.client import LedgerClient
 from riad.ledger.reader import Reader
-from riad.privacy import scan
+from riad.privacy import knowledge, scan
 from riad.settings import Settings, Site
 from riad.sites.catalogue import Berth, Catalogue, Engine
 from riad.sites.client import Pool
 from riad.sites.health import Board
 from riad.tenants.keyring import KeyRing
-from riad.tenants.keys import KeyStore
+from riad.tenants.keys import Key, KeyStore
 from riad.tenants.limits import Limiter
 
 PROBE_EVERY = 5.0  # seconds between probes of a berth that answers
@@ -66,8 +66,9 @@ class House:
         self.catalogue = Catalogue(settings, engines)
         self.board = Board(self.catalogue.berths)
         self.law = Law.load(settings.platform.packs)
+        knowledge.choose(settings.platform.home, settings.privacy.folders)
         scan("")  # the scanner reads its lists on first use: now, not in somebody's request
-        self.planner = Planner(self.law, self.catalogue, self.board)
+        self.planner = Planner(self.law, self.catalogue, self.board, settings.privacy.media_purposes)
         self.metrics = Metrics()
         self.pools = {berth.name: _pool(berth.url, berth.site) for berth in self.catalogue.berths}
         self.heads = {berth.name: berth.headers() for berth in self.catalogue.berths}
@@ -107,6 +108,10 @@ class House:
             await pool.close()
         self.threads.shutdown()
         self.reader.close()
+
+    def masking_key(self, key: Key) -> bytes:
+        """The secret that a key's project makes its surrogates and tokens with."""
+        return self._keys.secret.masking_key(key.tenant, key.project)
 
     async def ready(self) -> str | None:
         """None when a completion sent now would succeed; else what is missing."""

@@ -14,6 +14,7 @@ from riad.errors import BadRequest
 from riad.gateway.calls import Call
 from riad.law.case import Category
 from riad.privacy import Finding, categories, persons_class, scan_many
+from riad.privacy.attached import readable
 from riad.privacy.walk import texts
 from riad.texts import N_
 
@@ -21,13 +22,18 @@ Persons = Literal["none", "personal", "sensitive"]
 State = Literal["none", "restricted", "sensitive"]
 PERSONS = ("none", "personal", "sensitive")
 STATES = ("none", "restricted", "sensitive")
+TEXT_PARTS = ("text", "input_text", "output_text", "refusal", "thinking")  # what they hold is read as text
 
 
 class Declared(msgspec.Struct, frozen=True):
-    """The data class a caller declares in ``x-riad-data-class``."""
+    """The data class a caller declares in ``x-riad-data-class``.
+
+    ``vouches``: it says in so many words that there is no personal data, which counts for what cannot be read.
+    """
 
     persons: Persons = "none"
     state: State = "none"
+    vouches: bool = False
 
 
 NOTHING_DECLARED = Declared()
@@ -55,7 +61,7 @@ def declared(header: str) -> Declared:
 
     A bare ``sensitive`` is refused: it could mean law 09-08's (about persons) or law 05-20's (about the State).
     """
-    persons, state = "none", "none"
+    persons, state, vouches = "none", "none", False
     for part in header.split(","):
         scale, separator, value = part.strip().lower().partition("=")
         if not separator:
@@ -64,6 +70,7 @@ def declared(header: str) -> Declared:
                 scale = "?"
         if scale == "persons" and value in PERSONS:
             persons = max(persons, value, key=PERSONS.index)
+            vouches = persons == "none"
         elif scale == "state" and value in STATES:
             state = max(state, value, key=STATES.index)
         else:
@@ -73,17 +80,23 @@ def declared(header: str) -> Declared:
                 param="x-riad-data-class",
                 code="invalid_data_class",
             )
-    return Declared(cast(Persons, persons), cast(State, state))
+    return Declared(cast(Persons, persons), cast(State, state), vouches)
 
 
-def inspect(call: Call, said: Declared) -> Inspection:
-    """Scan every text of the body and classify it."""
+def inspect(call: Call, said: Declared, *, trusted: bool = False) -> Inspection:
+    """Scan every text of the body and classify it.
+
+    An image, a sound or a file that cannot be read counts as personal, unless the caller vouches for it under a
+    purpose that permits that (``trusted``).
+    """
     body = call.body
     found_texts = texts(body)
     findings = scan_many(found_texts)
     flat = [finding for group in findings for finding in group]
     found: str = persons_class(flat) if flat else "none"
-    unreadable = call.endpoint.kind == "chat" and _has_unreadable_parts(body)
+    unreadable = found_texts.unreadable > 0 or (call.endpoint.kind == "chat" and _has_unreadable_parts(body))
+    if said.vouches and trusted:
+        unreadable = False
     persons = max(found, said.persons, "personal" if unreadable else "none", key=PERSONS.index)
     return Inspection(
         texts=found_texts,
@@ -97,9 +110,9 @@ def inspect(call: Call, said: Declared) -> Inspection:
 
 
 def _has_unreadable_parts(body: dict[str, Any]) -> bool:
-    """Whether a message holds an image, a sound or a file: nothing can be found in it, so it counts as personal."""
+    """Whether a message holds an image, a sound or a file in which nothing can be found: by its address, its number…"""
     for message in body.get("messages") or ():
         content = message.get("content")
-        if type(content) is list and any(part.get("type") != "text" for part in content):
+        if type(content) is list and any(part.get("type") not in TEXT_PARTS and not readable(part) for part in content):
             return True
     return False

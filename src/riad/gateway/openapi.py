@@ -35,6 +35,34 @@ _COMMON: Schema = {
     "seed": {"type": "integer"},
 }
 _TEXTS: Schema = {"oneOf": [_TEXT, {"type": "array", "items": _TEXT, "minItems": 1}]}
+_SCAN: Schema = {
+    "oneOf": [
+        {"type": "object", "required": ["text"], "properties": {"text": _TEXT}, "additionalProperties": False},
+        {
+            "type": "object",
+            "required": ["texts"],
+            "properties": {"texts": {"type": "array", "items": _TEXT, "minItems": 1, "maxItems": 10_000}},
+            "additionalProperties": False,
+        },
+    ]
+}
+_PERSONS: Schema = {"enum": ["none", "personal", "sensitive"]}
+_SPAN = _object(
+    ["start", "end", "type", "score", "why", "class"],
+    start={"type": "integer", "minimum": 0},
+    end={"type": "integer", "minimum": 1},
+    type=_TEXT,
+    score={"type": "number", "minimum": 0.4, "maximum": 1},
+    why=_TEXT,
+    **{"class": _PERSONS},
+)
+_RESULT = _object(
+    ["class", "categories", "spans"],
+    categories={"type": "array", "items": _TEXT},
+    spans={"type": "array", "items": _SPAN},
+    **{"class": _PERSONS},
+)
+_FOUND = _object(["results"], results={"type": "array", "items": _RESULT})
 _HINTS = [
     {"name": "x-riad-purpose", "in": "header", "schema": {"type": "string", "maxLength": 100}},
     {"name": "x-riad-data-class", "in": "header", "schema": {"type": "string"}},
@@ -51,11 +79,11 @@ def _responses(ok: Schema, *, stream: bool = False, statuses: tuple[int, ...]) -
     return {"200": {"description": "Done", "content": content}} | {str(status): failed for status in statuses}
 
 
-def _post(summary: str, body: Schema, ok: Schema, *, stream: bool) -> Schema:
+def _post(summary: str, body: Schema, ok: Schema, *, stream: bool, hints: bool = True) -> Schema:
     return {
         "post": {
             "summary": summary,
-            "parameters": _HINTS,
+            "parameters": _HINTS if hints else [],
             "security": [{"key": []}],
             "requestBody": {"required": True, "content": {"application/json": {"schema": body}}},
             "responses": _responses(
@@ -93,6 +121,7 @@ def document() -> Schema:
             "/v1/chat/completions": _post("Answer a conversation", chat, choices, stream=True),
             "/v1/completions": _post("Continue a text", completion, choices, stream=True),
             "/v1/embeddings": _post("Embed texts", embedding, _object(["data"]), stream=False),
+            "/api/privacy/scan": _post("Find personal data in texts", _SCAN, _FOUND, stream=False, hints=False),
             "/v1/models": _get("List the models", _object(["data"], data={"type": "array", "items": card})),
             "/v1/models/{name}": _get("Show a model", card, parameter="name"),
             "/v1/receipts/{receipt}": _get("Fetch a receipt", _TEXT, parameter="receipt", text=True),

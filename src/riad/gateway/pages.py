@@ -1,4 +1,4 @@
-"""The routes that are not hot: models, receipts, health, metrics, the ledger's static files."""
+"""The routes that are not hot: models, receipts, scans, health, metrics, the ledger's static files."""
 
 from __future__ import annotations
 
@@ -16,9 +16,12 @@ from starlette.routing import Route
 from riad import __version__
 from riad.errors import BadRequest, NotFound, RiadError
 from riad.gateway.calls import ENDPOINTS
+from riad.gateway.flow import ClientGone
 from riad.gateway.house import House
 from riad.gateway.openapi import document
-from riad.gateway.wire import bearer, error_body, error_headers
+from riad.gateway.scanning import PATH as SCAN
+from riad.gateway.scanning import scanned
+from riad.gateway.wire import bearer, error_body, error_headers, our_fault
 from riad.sites.catalogue import Berth
 from riad.tenants.keys import Key
 from riad.texts import N_, choose
@@ -29,10 +32,10 @@ def json(data: Any, status: int = 200, headers: dict[str, str] | None = None) ->
     return Response(msgspec.json.encode(data), status, headers, media_type="application/json")
 
 
-def _error(request: Request, error: RiadError, extra: dict[str, str] | None = None) -> Response:
+def _error(request: Request, error: RiadError, extra: dict[str, str] | None = None, number: str = "") -> Response:
     body = error_body(error, choose(request.headers.get("accept-language", "")))
     response = Response(body, error.status, extra)
-    response.raw_headers.extend(error_headers(error, secrets.token_hex(16)))
+    response.raw_headers.extend(error_headers(error, number or secrets.token_hex(16)))
     return response
 
 
@@ -60,7 +63,7 @@ def _method_not_allowed(request: Request) -> Response:
         method=request.method,
     )
     error.status = 405  # type: ignore[misc]  # an instance may be more precise than its class
-    allow = "POST" if request.url.path in ENDPOINTS else "GET, HEAD"
+    allow = "POST" if request.url.path in (*ENDPOINTS, SCAN) else "GET, HEAD"
     return _error(request, error, {"allow": allow})
 
 
@@ -92,6 +95,17 @@ def pages(house: House) -> Starlette:
                 code="model_not_found",
             )
         return json(_card(name, berths))
+
+    async def scan(request: Request) -> Response:
+        key, number = await caller(request), secrets.token_hex(16)
+        try:
+            return await scanned(house, key, request, number)
+        except ClientGone:
+            return Response(status_code=499)  # nobody is left to read it
+        except RiadError:
+            raise
+        except Exception as fault:
+            return _error(request, our_fault(fault, number), number=number)
 
     async def receipt(request: Request) -> Response:
         key = await caller(request)
@@ -138,6 +152,7 @@ def pages(house: House) -> Starlette:
         Route("/v1/models", models),
         Route("/v1/models/{name:path}", model),
         Route("/v1/receipts/{receipt}", receipt),
+        Route(SCAN, scan, methods=["POST"]),
         Route("/healthz", healthz),
         Route("/readyz", readyz),
         Route("/metrics", metrics),

@@ -8,6 +8,7 @@ is remembered; health is looked at afterwards, on every request.
 from __future__ import annotations
 
 import datetime
+from collections.abc import Iterable
 from typing import Any, Literal
 
 import msgspec
@@ -16,6 +17,7 @@ from riad.errors import Forbidden, NotFound, Refused, Unavailable, Unlawful
 from riad.gateway.inspection import PERSONS, STATES, Inspection, Persons, State
 from riad.law import Case, Decision, Law
 from riad.law.case import Category, site_facts
+from riad.law.rules import Masking, strictest
 from riad.sites.catalogue import Berth, Catalogue
 from riad.sites.health import Board
 from riad.tenants.keys import Key
@@ -43,7 +45,10 @@ class Need(msgspec.Struct, frozen=True):
 
 
 class Route(msgspec.Struct, frozen=True, eq=False):
-    """One lawful way: a berth, what crosses the border, and the decision that allows it."""
+    """One lawful way: a berth, what crosses the border, and the decision that allows it.
+
+    ``masking`` is how what crosses pseudonymised is masked: as the project chose, or more strictly where the law asks.
+    """
 
     berth: Berth
     crossing: Crossing
@@ -52,6 +57,7 @@ class Route(msgspec.Struct, frozen=True, eq=False):
     rules: tuple[str, ...]  # the decision's, as the ledger names them
     articles: tuple[str, ...]
     packs: dict[str, str]
+    masking: Masking | None = None
 
 
 class Planned(msgspec.Struct, frozen=True, eq=False):
@@ -63,9 +69,13 @@ class Planned(msgspec.Struct, frozen=True, eq=False):
 
 
 class Planner:
-    """Plans for one catalogue under one law."""
+    """Plans for one catalogue under one law.
 
-    def __init__(self, law: Law, catalogue: Catalogue, board: Board) -> None:
+    ``media_purposes`` are those under which a caller may vouch that an image or a sound holds no personal data.
+    """
+
+    def __init__(self, law: Law, catalogue: Catalogue, board: Board, media_purposes: Iterable[str] = ()) -> None:
+        self.media_purposes = frozenset(media_purposes)
         self._law = law
         self._catalogue = catalogue
         self._board = board
@@ -162,7 +172,9 @@ class Planner:
             )
             decision = self._law.decide(case)
             rules = tuple(rule.id for rule in decision.rules)
-            routes.append(Route(berth, crossing, decision, case, rules, decision.articles, dict(decision.packs)))
+            masking = strictest(need.key.masking, decision.masking) if crossing == "pseudonymised" else None
+            packs = dict(decision.packs)
+            routes.append(Route(berth, crossing, decision, case, rules, decision.articles, packs, masking))
         return routes
 
     def _ceiling(self, need: Need) -> Forbidden | None:

@@ -23,6 +23,7 @@ from riad.errors import BadSettings, Unavailable
 from riad.law.pack import find as find_pack
 from riad.ledger.files import Files
 from riad.models.weights import find
+from riad.privacy import knowledge, scan
 from riad.settings import Model, Settings, Site
 from riad.sites.catalogue import RUNTIME_VARIABLE, Engine, engines_to_environment
 from riad.sites.engines.port import free_port
@@ -133,6 +134,9 @@ class Platform:
         """Start everything; returns when all of it serves. ``say`` is told each step."""
         for pack in self.settings.platform.packs:
             find_pack(pack)
+        knowledge.choose(self.settings.platform.home, self.settings.privacy.folders)
+        if self.settings.privacy.packs:
+            scan("")  # a pack that cannot be read is said here and now, not by each worker
         for site in self.settings.sites:
             site.api_key()
         directory = self.settings.data_dir

@@ -6,43 +6,38 @@ import msgspec
 
 from riad.errors import BadRequest
 from riad.gateway.calls import IDENTIFYING_FIELDS, Body, Call, encode
+from riad.gateway.disclosures import IsOurs
 from riad.gateway.inspection import Inspection
 from riad.gateway.plan import Route
-from riad.privacy import Masker, scan_many
-from riad.privacy.walk import replace, texts
+from riad.privacy import Masker
+from riad.privacy.everywhere import mask_everywhere
 from riad.sites.engines.dialects import REFUSED
 from riad.texts import N_
 
 
 class Outgoing(msgspec.Struct):
-    """The bytes to send; the placeholders' originals; whether a second scan found nothing left."""
+    """The bytes to send.
+
+    ``mapping`` has the originals that may come back in the answer, ``is_ours`` tells a value that masking put there
+    itself, ``masked_everything`` whether a second scan found nothing left.
+    """
 
     body: bytes
     mapping: dict[str, str]
+    is_ours: IsOurs | None
     masked_everything: bool
 
 
-def outgoing(call: Call, found: Inspection, route: Route) -> Outgoing:
-    """Prepare the body for a route.
+def outgoing(call: Call, found: Inspection, route: Route, key: bytes | None) -> Outgoing:
+    """Prepare the body for a route. ``key`` is what its project's surrogates and tokens are made with.
 
     It is always encoded again from what was inspected, so that no second reading of the same bytes (an engine that
     takes the first of two repeated keys) can differ from the one inspected.
     """
-    body, clean = call.body, False
-    mapping: dict[str, str] = {}
-    if route.crossing == "pseudonymised":
-        masker = Masker()
-        pairs = zip(found.texts, found.findings, strict=True)
-        # Texts without findings too: one that looks like a placeholder must not come back as somebody's name.
-        body = replace(body, iter([masker.mask(text, group) for text, group in pairs]))
-        left = texts(body)
-        findings = scan_many(left)
-        if any(findings):
-            # A shorter text can bring a cue within reach of a value that stood too far from it before.
-            pairs = zip(left, findings, strict=True)
-            body = replace(body, iter([masker.mask(text, group, again=True) for text, group in pairs]))
-            findings = scan_many(texts(body))
-        mapping, clean = masker.mapping, not any(findings)
+    body, masker, clean = call.body, None, False
+    if route.masking is not None:
+        masker = Masker()  # MERGE: mode=route.masking, key=key or b""
+        body, clean = mask_everywhere(body, found.texts, found.findings, masker)
     body = {**body, "model": route.berth.served_as}
     for field in REFUSED[route.berth.site.engine] & body.keys():
         del body[field]
@@ -51,7 +46,7 @@ def outgoing(call: Call, found: Inspection, route: Route) -> Outgoing:
             body.pop(field, None)
     if call.stream:
         body["stream_options"] = {**(body.get("stream_options") or {}), "include_usage": True}
-    return Outgoing(_encode(body), mapping, clean)
+    return Outgoing(_encode(body), masker.mapping if masker else {}, None, clean)  # MERGE masker.is_ours
 
 
 def _encode(body: Body) -> bytes:

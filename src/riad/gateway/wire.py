@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import logging
+import traceback
 from math import ceil
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from riad.errors import RiadError
+from riad.texts import N_
 
+log = logging.getLogger("riad.gateway")
 _encode = msgspec.json.Encoder().encode
 
 
@@ -47,3 +52,16 @@ def error_headers(error: RiadError, request_id: str) -> list[tuple[bytes, bytes]
         if value := error.detail.get(name):
             headers.append((f"x-riad-{name}".encode(), str(value).encode()))
     return headers
+
+
+def our_fault(fault: Exception, request_id: str) -> RiadError:
+    """What a caller is told of a fault of ours, once it is logged: its type and places, never its message, which may
+    quote what was sent.
+    """
+    frames = traceback.extract_tb(fault.__traceback__)
+    places = " < ".join(f"{Path(frame.filename).name}:{frame.lineno}" for frame in reversed(frames[-6:]))
+    log.error("request %s failed: %s at %s", request_id, type(fault).__name__, places)
+    return RiadError(
+        N_("Riad failed on this request."),
+        remedy=N_("Nothing was answered. Please report it with the request id in x-request-id."),
+    )

@@ -13,7 +13,7 @@ import cedarpy
 import msgspec
 
 from riad.errors import BadSettings, NotFound
-from riad.law.rules import GRAVITY, Rule
+from riad.law.rules import GRAVITY, MASKINGS, Rule
 from riad.texts import N_
 
 PACKS = Path(__file__).parent / "packs"
@@ -181,6 +181,9 @@ class Pack:
             raise self._wrong(identity, f"@outcome({notes['outcome']}) on a {node.effect}")
         if notes["mark"] not in _MARKS or notes["reading"] not in _READINGS:
             raise self._wrong(identity, f"@mark({notes['mark']}), @reading({notes['reading']})")
+        masking = notes.get("masking")
+        if masking is not None and (masking not in MASKINGS or not permits):
+            raise self._wrong(identity, f"@masking({masking}) on a {node.effect}")
         return Rule(
             id=notes["id"],
             law=notes["law"],
@@ -191,6 +194,7 @@ class Pack:
             source=notes["source"],
             mark=notes["mark"],
             reading=notes["reading"],
+            masking=masking,
         )
 
     def _duty(self, node: Any) -> str:

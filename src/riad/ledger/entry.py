@@ -20,6 +20,7 @@ from riad.texts import N_
 Count = Annotated[int, Meta(ge=0, lt=2**53)]
 Country = Annotated[str, Meta(max_length=2)]
 Crossing = Literal["none", "pseudonymised", "clear"]
+Masking = Literal["surrogates", "placeholders", "tokens", "redaction"]
 Verdict = Literal["allow", "deny", "file_first", "human_review"]
 
 
@@ -60,6 +61,7 @@ class Decision(
     findings: dict[str, Count]
     id: str
     legal_basis: str
+    masking: Masking | UnsetType = UNSET  # absent where nothing was masked
     model: str
     obligations: tuple[str, ...]
     outcome: Verdict
@@ -79,8 +81,14 @@ class Decision(
 class Outcome(
     msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind", tag="outcome", gc=False
 ):
-    """How a decided request ended. ``decision`` is the index of its decision in this log."""
+    """How a decided request ended. ``decision`` is the index of its decision in this log.
 
+    ``answer_findings`` counts data about persons in the answer that was not in its prompt; ``answer_masked`` tells
+    whether the caller got it masked. Both are absent where there was none.
+    """
+
+    answer_findings: dict[str, Count] | UnsetType = UNSET
+    answer_masked: bool | UnsetType = UNSET
     decision: Count
     http: Count
     id: str

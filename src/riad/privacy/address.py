@@ -33,9 +33,9 @@ _BETWEEN = re.compile(r"(?:[ \t]{0,2}[,;/|\-][ \t]{0,2}\n?|[ \t]{0,2}\n)?[ \t]{0
 _BEHIND_NUMBER = re.compile(r"(?: ?(?:bis|ter))?,? {1,2}")
 _ENGLISH = re.compile(r"(?<![\w.,/])\d{1,5}[a-z]?,? (?:(?!\d)[\w'.-]+ ){1,3}$", re.IGNORECASE)
 _WORD = re.compile(r"[ ]{0,2}[-']?(?P<word>[^\W\d_][^\W\d_'’.]*(?:['’-][^\W\d_]+)*)\.?")
-_LETTERS = re.compile(r"[^\W\d_]+")
-_NEXT_LETTERS = re.compile(r"[ '-]([^\W\d_]+)")
-_CAPITAL = re.compile(r"[A-Z\u0600-\u06ff\u2d30-\u2d7f]|n°")
+_LETTERS = re.compile(r"[^\W\d_][^\W_]*")
+_NEXT_LETTERS = re.compile(r"[ '-]([^\W_]+)")
+_CAPITAL = re.compile(r"[A-Z\u0600-\u06ff\u2d30-\u2d7f]")
 _VERBS = ("كي", "كت", "غا", "وأ", "وك")
 """How words begin that are no name of a street: Darija's present and future, "and I"."""
 
@@ -84,7 +84,8 @@ def grammar() -> Grammar:
             re.IGNORECASE,
         ),
         re.compile(
-            rf"[ .:]{{0,3}}{announced}?(?:\d{{1,4}}[a-z]?\b(?![.,]\d)|[a-z]{{1,2}}\d{{0,3}}\b|[أ-ي]\b)", re.IGNORECASE
+            rf"[ .:]{{0,3}}{announced}?(?:\d{{1,4}}[a-z]?\b(?![.,]\d)|[a-z] ?\d{{1,3}}\b|[a-z]{{1,2}}\b|[أ-ي](?: ?\d{{1,3}})?\b)",
+            re.IGNORECASE,
         ),
         re.compile(rf"[ .]{{1,2}}{announced}?\d{{1,4}}[a-z]?\b(?![.,:/]\d)", re.IGNORECASE),
         re.compile(rf" (?:{either('king')}) (?:[2-6]|[IV]{{1,3}}|الخامس|السادس|الثاني)\b", re.IGNORECASE),
@@ -138,7 +139,7 @@ class _Reader:
         )
 
     def read(self, start: int, floor: int) -> Hit | None:
-        """What has a word of an address at ``start``, with score 0 if it is none; before ``floor`` nothing belongs to it."""
+        """What has a word of an address at ``start``, with score 0 if it is none; nothing before ``floor`` is part of it."""
         first = self._number_before(start, floor)
         kinds: list[str] = ["number"] if first < start else []
         after = [stop for kind, stop in self.at[start] if kind == "way_after"]
@@ -182,7 +183,8 @@ class _Reader:
         where = {"city", "postal", "country"}.intersection(kinds)
         if "way" in kinds and ("number" in kinds or "unit" in kinds):
             bare = len(kinds) == 2 and self.text[end - 1].isdigit()
-            doubtful = self.text[start].isdigit() or not _CAPITAL.search(self.text, start, end)
+            said = any(match["said"] for match in self.grammar.number.finditer(self.text, start, end))
+            doubtful = not said and (self.text[start].isdigit() or not _CAPITAL.search(self.text, start, end))
             return 0 if bare and doubtful else 0.9  # "voiture 12, place 45", "la route nationale 7"
         if self._announced(start, end):
             return 0.8 if placed and len(kinds) > 1 else 0.75 if numbered and (where or len(kinds) > 1) else 0

@@ -60,6 +60,8 @@ def ip(value: str) -> bool:
     last = address.packed[3]
     if address.is_private and last in (0, 1, 254, 255):
         return False
+    if max(address.packed) < 32:
+        return False  # more likely a version: 4.12.0.1
     return not (address.is_loopback or address.is_multicast or address.packed[0] in (0, 255) or value == "1.1.1.1")
 
 

@@ -8,7 +8,7 @@ from bisect import bisect_right
 _PLACEHOLDER = re.compile(r"_\d+\]")
 FAR = 48
 """Code points from a cue to what it announces, at most."""
-_BEHIND = 6
+_BEHIND = 10
 """Code points from an identifier to a cue that follows it (``AB123456 (CIN)``), at most."""
 
 
@@ -62,6 +62,11 @@ class Cues:
         if index == len(starts) or starts[index] - end >= _BEHIND or not self._reaches(end, starts[index]):
             return FAR
         return FAR - 1
+
+    def denied(self, type_: str, start: int, end: int) -> bool:
+        """A word that speaks against the type stands near, and nearer than any cue."""
+        distance = self.distance("not " + type_, start, end)
+        return distance < FAR and distance < self.distance(type_, start, end)
 
     def before(self, type_: str, start: int, end: int) -> bool:
         """A cue stands near, and no farther than any word that speaks against the type."""

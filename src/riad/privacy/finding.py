@@ -12,9 +12,9 @@ _NATIONAL = frozenset({"CIN", "NIR", "PASSPORT", "MASSAR"})
 class Finding(msgspec.Struct, frozen=True):
     """A span that identifies a person, ``[start, end)`` in code points of the text as it was written.
 
-    ``type`` one of docs/reference/privacy.md's · ``score`` 0.4 to 1 · ``why`` what was believed (pattern, key, cue, list,
-    model) and, when the class is sensitive, the words that made it so · ``persons`` "personal" or "sensitive" (law 09-08,
-    article 1(1) and 1(3)) · ``categories`` what the words near it are about: "health", "religion", "offences"…
+    ``type`` one of docs/reference/privacy.md's · ``score`` 0.4 to 1 · ``why`` what was believed (pattern, key, cue,
+    list, model) and, when the class is sensitive, the words that made it so · ``persons`` "personal" or "sensitive"
+    (law 09-08, article 1(1) and 1(3)) · ``categories`` what the words near it are about: "health", "religion"…
     """
 
     type: str

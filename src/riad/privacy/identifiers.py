@@ -26,9 +26,11 @@ _BEFORE_RUNS = ("EMAIL", "IBAN", "GPS", "SECRET")
 AGAINST = 24
 """Code points from a word that speaks against a type to what it disqualifies, at most."""
 _TYPE = re.compile(r"[A-Z]{2,16}")
+_SERIES = 8
+"""Codes that one cue announces, at most."""
 _BESIDE = 4
 """Code points in front of a code in which ``not_before`` is looked for."""
-_REACH = 64
+_REACH = 80
 """Code points behind a cue in which its value is looked for."""
 
 
@@ -143,7 +145,7 @@ def _kind(entry: Entry) -> Kind:
         compiled(entry.shape),
         compiled(entry.form),
         compiled(entry.value),
-        compiled(entry.not_before, "(?:{})$"),
+        compiled(entry.not_before, r"(?:{})\Z"),
         compiled(entry.not_behind),
         frozenset(entry.not_values.split()),
         dict.fromkeys(map(ord, entry.separators)),
@@ -228,13 +230,24 @@ def codes(text: str, start: int, end: int, cues: Cues) -> list[Hit]:
     return found
 
 
-def after(text: str, end: int, type_: str, limit: int | None = None) -> Hit | None:
-    """The value that a cue of that type, ending at ``end``, announces; before ``limit``, where that is given."""
+def after(text: str, end: int, type_: str, limit: int | None = None) -> list[Hit]:
+    """The value that a cue of that type, ending at ``end``, announces; before ``limit``, where that is given.
+
+    A code with a shape of its own may be followed by others: "les CIN AB123456 et J 91827".
+    """
+    found: list[Hit] = []
     for kind in table().after.get(type_, ()):
-        match = kind.after.match(text, end, end + _REACH if limit is None else limit) if kind.after else None
-        if match and match[1].lower() not in kind.not_values:
-            return Hit(*match.span(1), kind.type, kind.cue, "cue")
-    return None
+        while kind.after and len(found) < _SERIES:
+            match = kind.after.match(text, end, end + _REACH if limit is None else limit)
+            if not match or match[1].lower() in kind.not_values:
+                break
+            found.append(Hit(*match.span(1), kind.type, kind.cue, "cue"))
+            if not kind.alone or limit is not None:
+                return found
+            end = match.end()
+        if found:
+            break
+    return found
 
 
 def cued_score(kind: Kind, holds: bool | None) -> float:
@@ -260,12 +273,12 @@ def _code(text: str, start: int, end: int, kind: Kind, cues: Cues) -> Hit | None
     if kind.not_values and text[start:end].lower() in kind.not_values:
         return None
     holds = kind.check(compact) if kind.check else None
-    if holds is False and not kind.invalid:
-        return None
     why = "key" if holds else "pattern" if holds is None else "key wrong"
     if cues.before(kind.type, start, end):
         why = "cue; key wrong" if holds is False else "cue"
         return Hit(start, end, kind.type, cued_score(kind, holds), why)
+    if holds is False and not kind.invalid:
+        return None
     if kind.alone and not _stands_alone(text, start, end):
         return None
     if cues.distance("not " + kind.type, start, end) <= AGAINST:

@@ -102,8 +102,10 @@ def _spellings(phrase: str, endings: bool = True) -> set[bytes]:
 
 
 def _joined(phrase: str) -> set[bytes]:
-    """The same, also joined to what Arabic writes as one with the next word: ``والباسبور``, ``للبطاقة``."""
+    """The same, also joined as programs do (``dateNaissance``) and as Arabic does: ``والباسبور``, ``للبطاقة``."""
     spelled = _spellings(phrase)
+    if " " in phrase and len(phrase) > 8:
+        spelled |= _spellings(phrase.replace(" ", ""))
     if phrase[0] >= "\u0600" and len(phrase) > 3:
         for clitic in _CLITICS:
             spelled |= _spellings(clitic + phrase)

@@ -30,6 +30,7 @@ CALLING_CODES = frozenset(_CALLING_CODES.split())
 """Country codes of ITU-T E.164, those in use."""
 _NATIONAL = {"1": 10, "33": 9, "34": 9, "212": 9}
 """Digits of a national number where every number of that country has as many."""
+_JOINS = ("-", "/", ".", "_")
 _GROUP = re.compile(r"\d+")
 _MORE = re.compile(r"(?:[ .\-/\n]?\d){0,24}(?!\d)|")
 _GLUED = re.compile(r"(?<!\d)(?<!\d[ ./-])(?:\d{1,4}[./_-]|0,)$")
@@ -77,7 +78,8 @@ def international(text: str, start: int, end: int) -> Hit | None:
     if value[0] == "(" and ")" not in value:
         start, value = start + 1, value[1:]
     plus = "+" in value[:2]
-    if value[0] == "+" and text[start - 1 : start].isdigit():
+    before = text[max(0, start - 2) : start]
+    if before[-1:].isdigit() or (not plus and before[-1:] in _JOINS and before[:1].isalnum()):
         return None
     while value:
         digits = "".join(filter(str.isdigit, value))

@@ -31,6 +31,7 @@ FLOOR = 0.4
 _ROUNDS = 3
 _RUN = re.compile(identifiers.RUN)
 _AHEAD = 40
+_NUMBER = re.compile(r"(?: ?n°| ?num| ?nmra)?[ :]{1,3}\d{5,8}\b(?! ?[=<>+*/]|[.,]\d)")
 _PLATE = frozenset("|-/")
 _APART = frozenset(("", *" \n\t\r.,;:!?()\"'"))
 """What may stand beside a finding without hiding another."""
@@ -148,18 +149,22 @@ def _read(clean: str, spans: list[tuple[int, int]], hits: list[Seen]) -> list[Hi
     people: list[Seen] = []
     places: list[Seen] = []
     announcing: list[Seen] = []
-    found: list[Hit] = []
+    said: list[Hit] = []
     for word, start, end in hits:
         role = word.role
         if role in ("given", "name cue"):
             people.append((word, start, end))
         elif role == "cue":
-            if word.value in table().capitals and _is_lower(word.text, clean[start:end]):
+            if (
+                word.value in table().capitals
+                and _is_lower(word.text, clean[start:end])
+                and not _NUMBER.match(clean, end)
+            ):
                 continue
             cues.add(word.value, start, end)
             announcing.append((word, start, end))
             if word.value in table().after:
-                found += _one(identifiers.after(clean, end, word.value))
+                said += identifiers.after(clean, end, word.value)
         elif role == "address":
             places.append((word, start, end))
         elif role == "not":
@@ -168,8 +173,9 @@ def _read(clean: str, spans: list[tuple[int, int]], hits: list[Seen]) -> list[Hi
         for type_, start, end in columns.announced(clean, announcing):
             cues.add(type_, start, start)
             if type_ in table().after:
-                found += _one(identifiers.after(clean, start, type_, end))
+                said += identifiers.after(clean, start, type_, end)
         cues.sort()
+    found = [hit for hit in said if not cues.denied(hit.type, hit.start, hit.end)]
     found += mrz.find(clean)
     for start, end in spans:
         found += _shape(clean, start, end, cues)

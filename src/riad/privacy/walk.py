@@ -4,8 +4,9 @@ What a model may see, and so what leaves with a request, is: every string, every
 API (arguments of tools and the properties of their schemas have keys people choose), and every whole number long
 enough to be somebody's. ``texts`` lists them, ``replace`` puts others in their place, in the same order.
 
-Not read: images and sounds, as ``data:`` addresses whose type is not text; the model's name; the roles and types
-that the API itself defines.
+A text in base64 (a ``data:`` address whose type is text, RFC 2397, alone or inside another text) is listed in clear,
+and put back in base64. Not read: images and sounds, which are counted instead (``Texts.unreadable``); the model's name; the
+roles and types that the API itself defines.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Any
 import msgspec
 
 from riad.errors import BadRequest
+from riad.privacy import attached
 from riad.texts import N_
 
 DEEPEST = 64
@@ -44,7 +46,6 @@ _CONSTANTS = {
 """Values of the API's own: not texts, and most of the strings of a request."""
 
 _SMALL = 9_999_999
-_BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=\r\n"
 
 
 class JsonText(str):
@@ -53,9 +54,15 @@ class JsonText(str):
     __slots__ = ()
 
 
-def texts(value: Any) -> list[str]:
+class Texts(list[str]):
+    """The texts of a value. ``unreadable`` counts what stands beside them and cannot be read: images, sounds, files."""
+
+    unreadable = 0
+
+
+def texts(value: Any) -> Texts:
     """Every text of a decoded JSON value, in order. Raises BadRequest where it is nested too deeply."""
-    found: list[str] = []
+    found = Texts()
     _collect(value, found, 0)
     return found
 
@@ -65,7 +72,7 @@ def replace(value: Any, replacements: Iterator[str]) -> Any:
     return _replaced(value, replacements, 0)
 
 
-def _collect(value: Any, found: list[str], depth: int) -> None:
+def _collect(value: Any, found: Texts, depth: int) -> None:
     if depth > DEEPEST:
         raise BadRequest(
             N_("The request is nested more than {levels} levels deep."),
@@ -73,18 +80,18 @@ def _collect(value: Any, found: list[str], depth: int) -> None:
             levels=DEEPEST,
         )
     if isinstance(value, str):
-        if value[:1] in _OPENING and _is_json(value):
-            found.append(JsonText(value))
-        elif not _is_binary(value):
-            found.append(value)
+        _collect_text(value, found, depth)
     elif isinstance(value, dict):
         for key, member in value.items():
             if key not in MEMBERS:
                 found.append(key)
             elif key in _FIXED and _is_fixed(key, member, depth):
                 continue
-            if type(member) is str and member[:1] not in _SPECIAL:
-                found.append(member)
+            if type(member) is str and member[:1] not in _SPECIAL and attached.MARK not in member:
+                if key in _ENCODED and attached.is_base64(member):
+                    found.unreadable += 1
+                else:
+                    found.append(member)
             else:
                 _collect(member, found, depth + 1)
     elif isinstance(value, list):
@@ -94,9 +101,26 @@ def _collect(value: Any, found: list[str], depth: int) -> None:
         found.append(str(value))
 
 
+def _collect_text(value: str, found: Texts, depth: int) -> None:
+    if value[:1] in _OPENING and _is_json(value):
+        if attached.MARK in value:
+            _collect(msgspec.json.decode(value), found, depth + 1)
+        else:
+            found.append(JsonText(value))
+        return
+    for part in attached.parts(value):
+        if part.kind == "text":
+            _collect(part.text, found, depth + 1)
+            continue
+        if part.kind != "unreadable":
+            found.append(part.text)
+        if part.kind != "plain":
+            found.unreadable += 1
+
+
 def _replaced(value: Any, replacements: Iterator[str], depth: int) -> Any:
     if isinstance(value, str):
-        return value if _is_binary(value) else str(next(replacements))
+        return _replaced_text(value, replacements, depth)
     if isinstance(value, dict):
         copy = {}
         for key, member in value.items():
@@ -105,7 +129,10 @@ def _replaced(value: Any, replacements: Iterator[str], depth: int) -> Any:
             elif key in _FIXED and _is_fixed(key, member, depth):
                 copy[key] = member
                 continue
-            copy[key] = _replaced(member, replacements, depth + 1)
+            if key in _ENCODED and type(member) is str and attached.is_base64(member):
+                copy[key] = member
+            else:
+                copy[key] = _replaced(member, replacements, depth + 1)
         return copy
     if isinstance(value, list):
         return [_replaced(item, replacements, depth + 1) for item in value]
@@ -113,6 +140,22 @@ def _replaced(value: Any, replacements: Iterator[str], depth: int) -> Any:
         text = next(replacements)
         return value if text == str(value) else text
     return value
+
+
+def _replaced_text(value: str, replacements: Iterator[str], depth: int) -> str:
+    if value[:1] in _OPENING and _is_json(value):
+        if attached.MARK not in value:
+            return str(next(replacements))
+        document = msgspec.json.decode(value)
+        changed = _replaced(document, replacements, depth + 1)
+        return value if changed == document else msgspec.json.encode(changed).decode()
+    pieces = []
+    for part in attached.parts(value):
+        if part.kind == "text":
+            pieces.append(part.written(_replaced(part.text, replacements, depth + 1)))
+        else:
+            pieces.append(part.text if part.kind == "unreadable" else str(next(replacements)))
+    return "".join(pieces)
 
 
 _FIXED = frozenset({*_CONSTANTS, "model"})
@@ -125,6 +168,8 @@ def _is_fixed(key: str, member: Any, depth: int) -> bool:
 
 _OPENING = ("{", "[")
 _SPECIAL = ("{", "[", "d", "D")
+_ENCODED = frozenset({"data", "file_data"})
+"""Where OpenAI's API wants a sound or a file in base64 without a ``data:`` before it."""
 
 
 def _is_json(text: str) -> bool:
@@ -139,11 +184,3 @@ def _is_json(text: str) -> bool:
 
 def _is_long(value: Any) -> bool:
     return type(value) is int and not -_SMALL <= value <= _SMALL
-
-
-def _is_binary(text: str) -> bool:
-    """A picture, a sound or a file inside an address (RFC 2397): base64 and nothing but."""
-    if text[:5].lower() != "data:" or text[5:10].lower() == "text/":
-        return False
-    head, comma, body = text.partition(";base64,")
-    return bool(comma) and len(head) < 128 and body.isascii() and not body.encode().translate(None, _BASE64)

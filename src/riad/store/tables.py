@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from sqlalchemy import BigInteger, Column, ForeignKey, Integer, LargeBinary, MetaData, Table, Text, UniqueConstraint
 
-SCHEMA = "0001"  # the newest migration: a test compares the two
+SCHEMA = "0002"  # the newest migration: a test compares the two
 VERSION_TABLE = "riad_version"  # not Alembic's own name: a PostgreSQL database may be shared with other programs
 
 metadata = MetaData(
@@ -27,7 +27,7 @@ facts = Table(
     Column("value", Text, nullable=False),
 )
 
-# One row. Every change to tenants or keys moves the counter in its own transaction; gateway workers watch it.
+# One row. Every change to tenants, projects or keys moves the counter in its own transaction; gateway workers watch it.
 changes = Table(
     "changes",
     metadata,
@@ -53,6 +53,8 @@ projects = Table(
     Column("slug", Text, nullable=False),
     Column("name", Text, nullable=False),
     Column("created_at", BigInteger, nullable=False),
+    Column("masking", Text, nullable=False, server_default="placeholders"),  # how data is masked before a crossing
+    Column("answers", Text, nullable=False, server_default="report"),  # new data about persons: reported, or masked
     UniqueConstraint("tenant_id", "slug"),
 )
 

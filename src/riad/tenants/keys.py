@@ -18,8 +18,9 @@ from sqlalchemy import Connection, Row, false, func, select, update
 from riad import store as stores
 from riad.errors import BadRequest, BadSettings, NotFound
 from riad.store import Store, tables
-from riad.tenants import names, organisations
+from riad.tenants import names, organisations, projects
 from riad.tenants.organisations import KINDS, Tenant, TenantKind
+from riad.tenants.projects import ANSWERS, MASKINGS, Answers, Masking, Project
 from riad.tenants.secret import Secret, server_secret
 from riad.texts import N_
 
@@ -38,7 +39,10 @@ _SHORTEST_REFERENCE = 4  # characters of an id: a slip of the finger revokes not
 
 
 class Key(msgspec.Struct, frozen=True, kw_only=True):
-    """What a gateway needs to know about who asks. Times are seconds since 1970; None is no limit, no expiry."""
+    """What a gateway needs to know about who asks. Times are seconds since 1970; None is no limit, no expiry.
+
+    ``masking`` and ``answers`` are its project's.
+    """
 
     id: str
     tenant: str
@@ -53,6 +57,8 @@ class Key(msgspec.Struct, frozen=True, kw_only=True):
     requests_per_minute: int | None
     tokens_per_day: int | None
     expires_at: int | None
+    masking: Masking = "placeholders"
+    answers: Answers = "report"
 
 
 class KeyRecord(Key, frozen=True, kw_only=True):
@@ -139,6 +145,39 @@ class KeyStore:
             _changed(connection)
             return [msgspec.structs.replace(record, revoked_at=now) for record in records]
 
+    # Projects
+
+    def project(self, tenant: str, project: str) -> Project:
+        """That project of that tenant, by name or slug. Raises ``NotFound``."""
+        with self.store.read() as connection:
+            return projects.find(connection, organisations.find(connection, tenant), project)
+
+    def projects(self, tenant: str) -> list[Project]:
+        """Every project of that tenant, by slug. Raises ``NotFound``."""
+        with self.store.read() as connection:
+            return projects.all_of(connection, organisations.find(connection, tenant))
+
+    def change_project(
+        self, tenant: str, project: str, *, masking: str | None = None, answers: str | None = None
+    ) -> Project:
+        """Change what a project does with data about persons; every worker knows within a second.
+
+        None leaves a choice as it is. Raises ``NotFound``, or ``BadRequest`` for a choice there is not.
+        """
+        chosen = {}
+        if masking is not None:
+            chosen["masking"] = names.choice(masking, MASKINGS, N_("masking"))
+        if answers is not None:
+            chosen["answers"] = names.choice(answers, ANSWERS, N_("treatment of answers"))
+        if not chosen:
+            return self.project(tenant, project)
+        with self.store.write() as connection:
+            owner = organisations.find(connection, tenant)
+            found = projects.find(connection, owner, project)
+            projects.change(connection, owner, found.slug, chosen)
+            _changed(connection)
+            return msgspec.structs.replace(found, **chosen)
+
     # Keys
 
     def create(
@@ -181,7 +220,7 @@ class KeyStore:
             if expires_at is not None and expires_at <= now:
                 raise BadRequest(N_("This key would have expired already."), remedy=N_("Choose a later date."))
             tenant_row = organisations.find_or_add(connection, self.store, tenant, tenant_kind)
-            project_id = organisations.find_or_add_project(connection, self.store, tenant_row.id, project)
+            project_id = projects.find_or_add(connection, self.store, tenant_row.id, project)
             values |= {"id": key_id, "project_id": project_id, "digest": self.secret.digest(token), "created_at": now}
             connection.execute(tables.keys.insert().values(values))
             _changed(connection)
@@ -283,6 +322,8 @@ _JOINED = tables.keys.join(tables.projects).join(tables.tenants)
 _FIELDS = (
     *(column for column in tables.keys.c if column.name not in {"digest", "project_id"}),
     tables.projects.c.slug.label("project"),
+    tables.projects.c.masking,
+    tables.projects.c.answers,
     tables.tenants.c.slug.label("tenant"),
     tables.tenants.c.kind.label("tenant_kind"),
 )

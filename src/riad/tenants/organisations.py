@@ -1,4 +1,4 @@
-"""Tenants and projects as rows. Every function works inside the caller's transaction."""
+"""Tenants as rows. Every function works inside the caller's transaction."""
 
 from __future__ import annotations
 
@@ -60,15 +60,6 @@ def find_or_add(connection: Connection, store: Store, name: str, kind: str | Non
             kind=row.kind,
         )
     return row
-
-
-def find_or_add_project(connection: Connection, store: Store, tenant_id: int, name: str) -> int:
-    """The id of the tenant's project of that (checked) name, made now if absent."""
-    projects, slug = tables.projects, names.slug(name)
-    values = {"tenant_id": tenant_id, "slug": slug, "name": name, "created_at": int(store.now(connection))}
-    connection.execute(store.insert(projects).values(values).on_conflict_do_nothing())
-    query = select(projects.c.id).where(projects.c.tenant_id == tenant_id, projects.c.slug == slug)
-    return int(connection.execute(query).scalar_one())
 
 
 def all_of(connection: Connection, secret: Secret, name: str | None = None) -> list[Tenant]:

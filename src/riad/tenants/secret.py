@@ -22,7 +22,7 @@ _SHORTEST = 32  # characters
 class Secret:
     """The server secret. Never printed: its ``repr`` does not show it."""
 
-    __slots__ = ("_tenant_key", "_token_key", "_value")
+    __slots__ = ("_masking_key", "_tenant_key", "_token_key", "_value")
 
     def __init__(self, value: str) -> None:
         if len(value) < _SHORTEST:
@@ -34,6 +34,7 @@ class Secret:
         self._value = value.encode()
         self._token_key = self.derive("token")
         self._tenant_key = self.derive("tenant")
+        self._masking_key = self.derive("masking")
 
     def derive(self, use: str) -> bytes:
         """32 bytes for that use, telling nothing about the secret or about other uses (HMAC-SHA256 as a PRF)."""
@@ -49,6 +50,10 @@ class Secret:
     def pseudonym(self, tenant: str) -> str:
         """That tenant's name in the evidence: 32 hexadecimal digits, the same on every machine that shares us."""
         return hmac.digest(self._tenant_key, tenant.encode(), "sha256")[:16].hex()
+
+    def masking_key(self, tenant: str, project: str) -> bytes:
+        """What that project's surrogates and tokens are made with: 32 bytes. Neither name holds a NUL."""
+        return hmac.digest(self._masking_key, f"{tenant}\0{project}".encode(), "sha256")
 
     def __repr__(self) -> str:
         return "Secret(…)"
