@@ -44,7 +44,10 @@ def leaks(document: dict[str, Any]) -> str:
             sentence(document["machine"]),
             table(["value", "runs in which it reached the model"], rows),
             f"Checks not passed: {', '.join(failed) or 'none'}.",
-            table(["anywhere in a request, and in the answer", ""], flat(everywhere)),
+            table(
+                ["anywhere in a request, and in the answer", ""],
+                [[name.replace("_", " "), value or "none"] for name, value in flat(everywhere)],
+            ),
             promises(document["promises"]),
         ]
     )

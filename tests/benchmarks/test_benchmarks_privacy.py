@@ -171,6 +171,16 @@ def test_leaks_are_counted_over_runs_and_apart() -> None:
     }
 
 
+def test_the_second_profile_says_where_an_answer_leaked() -> None:
+    summary = {"cases_applicable": 32, "request_path_leak": [], "fidelity_rate": 1.0}
+    summary |= {"leak_single_chunk": 0.25, "leak_adversarial": 0.5}
+    carriers = {"sse-delta-content": {"leak_rate": 0.0}, "sse-json-field": {"leak_rate": 1.0}}
+    counted = leaks.of_everywhere(summary, {"by_axis": {"carrier": carriers}})
+    assert (counted["leaked_types"], counted["restored_share"]) == ([], 1.0)
+    assert (counted["answer_let_through_whole"], counted["answer_let_through_cut"]) == (0.25, 0.5)
+    assert (counted["answer_let_through_in_content"], counted["answer_let_through_in_unknown_fields"]) == (0.0, 1.0)
+
+
 def test_the_table_says_what_was_left_out_and_who_was_missing() -> None:
     facts = dict.fromkeys(("date", "processor", "cores", "memory_gb", "system", "python", "commit"), "x")
     three = {"median": 2.0, "min": 1.0, "max": 3.0}
