@@ -1,10 +1,15 @@
-"""Derive the name lists of ``src/riad/privacy/packs/ma`` from the package ``arabic-name-romanizer``.
+"""Derive the name lists of ``src/riad/privacy/packs`` that are not written by hand.
 
-    uv pip install arabic-name-romanizer      # MIT; the rows used here come from Wikidata, CC0 1.0
-    python tools/privacy_names.py             # writes given_derived.txt and surnames_derived.txt beside the hand-written lists
+    uv pip install arabic-name-romanizer names Faker
+    apt-get install wamerican wfrench wspanish
+    python tools/privacy_names.py    # writes given_derived.txt and surnames_derived.txt beside the hand-written lists
 
-Only rows whose source is Wikidata are read. A Moroccan name is taken however rare; an Algerian or Tunisian one when
-more than one person bears it. Names are folded as ``riad.privacy.fold`` folds text before it looks them up.
+``ma``: the rows of ``arabic-name-romanizer`` whose source is Wikidata (CC0 1.0). A Moroccan name is taken however rare;
+an Algerian or Tunisian one when more than one person bears it. ``world``: the given names borne by most in the United
+States census of 1990 (public domain, through ``names``) and those of Faker (MIT) for France, Spain, Portugal and Italy;
+``?`` after those that a dictionary of three languages also knows in small letters: everyday words.
+
+Names are folded as ``riad.privacy.fold`` folds text before it looks them up.
 """
 
 from __future__ import annotations
@@ -13,6 +18,7 @@ import re
 import sqlite3
 import textwrap
 from collections import Counter
+from importlib import import_module
 from importlib.resources import as_file, files
 from pathlib import Path
 
@@ -54,7 +60,30 @@ def names(database: sqlite3.Connection, role: str) -> tuple[list[str], list[str]
     return sorted(w for w in found if w.isascii()), sorted(w for w in found if "\u0600" <= w[0] <= "\u06ff")
 
 
+def western() -> list[str]:
+    """Given names of the census and of Faker, folded; ``?`` after those that are words too."""
+    found: set[str] = set()
+    for kind, most in (("female", 700), ("male", 500)):
+        text = (files("names") / f"dist.{kind}.first").read_text("utf-8")
+        found |= {line.split()[0].lower() for line in text.splitlines()[:most]}
+    for locale in ("fr_FR", "es_ES", "pt_PT", "it_IT"):
+        provider = import_module(f"faker.providers.person.{locale}").Provider
+        for names in (provider.first_names_male, provider.first_names_female):
+            found |= {fold_word(part) for name in names for part in re.split(r"[\s-]+", name)}
+    words = {
+        fold_word(word)
+        for language in ("american-english", "french", "spanish")
+        for word in Path("/usr/share/dict", language).read_text("utf-8").split()
+        if word[0].islower()
+    }
+    found = {name for name in found if len(name) > 2 and name.isascii() and name.isalpha()} - PARTICLES
+    return sorted(name + ("?" if name in words or len(name) == 3 else "") for name in found)
+
+
 def main() -> None:
+    head = "# Made by tools/privacy_names.py from the 1990 US census (public domain) and Faker (MIT): given names.\n"
+    body = textwrap.fill(" ".join(western()), 118)
+    (TARGET.parent / "world" / "given_derived.txt").write_text(head + body + "\n", encoding="utf-8")
     with as_file(files("arabic_name_romanizer") / "resources" / "names.sqlite3") as path:
         database = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
         for role, target in (("given", "given_derived.txt"), ("surname", "surnames_derived.txt")):

@@ -17,5 +17,10 @@ def fold_word(word: str) -> str:
         return word.lower()
     if "\u0600" <= word[0] <= "\u06ff":
         return word.translate(_ARABIC)
-    parts = unicodedata.normalize("NFD", word.casefold())
+    parts = unicodedata.normalize("NFD", word.casefold().replace("ɛ", "3").replace("ε", "3").replace("ɣ", "gh"))
     return "".join(part for part in parts if not unicodedata.combining(part))
+
+
+def fold_words(text: str) -> frozenset[str]:
+    """The words of a line, folded."""
+    return frozenset(map(fold_word, text.split()))

@@ -28,8 +28,13 @@ FOLD = bytes(
 """ASCII capitals to small letters, ASCII punctuation and controls to spaces; the separator of texts stays."""
 
 _CLITICS = "وفبل"  # and, so, with, to: written joined to the word that follows
+_JOINED = "وف"
+_JOINING = ("self", "title", "honorific", "kin", "called", "role")
+"""Kinds of cues in front of which "and" is written joined."""
 _ALIFS = "اأإآ"
 _ENDINGS = {"ه": "هة", "ي": "يى"}
+_HAMZAS = (("اي", "ائ"), ("وا", "ؤا"), ("وم", "ؤم"), ("وي", "ؤي"))
+"""Letters that lists fold and texts write with their hamza: "عائشة", "فؤاد"."""
 
 
 ADDRESS_ROLES = ("way", "way_after", "quarter", "unit", "floor", "country")
@@ -57,6 +62,9 @@ class Lexicon(NamedTuple):
     skips: frozenset[str]
     known: frozenset[str]  # public figures and towns, as folded words joined by spaces
     known_words: frozenset[str]  # the words of those
+    near: frozenset[str]  # words that one says of persons: "dis à", "m3a", "على"
+    ambiguous: frozenset[str]  # given names that are no everyday words, but do not stand alone either
+    headings: dict[str, str]  # folded titles of columns of names, and their kind
 
 
 def _words(name: str) -> Iterator[tuple[str, bool]]:
@@ -71,7 +79,9 @@ def _names(role: str, common: frozenset[str]) -> dict[str, int]:
     written: dict[str, int] = {}
     for word, weak in _words(f"{role}.txt"):
         written.setdefault(fold_word(word), WEAK if weak else STRONG)
-    derived = {word: WEAK if rare or word in common else STRONG for word, rare in _words(f"{role}_derived.txt")}
+    derived: dict[str, int] = {}
+    for word, rare in _words(f"{role}_derived.txt"):
+        derived.setdefault(word, WEAK if rare or word in common else STRONG)
     return derived | written
 
 
@@ -96,8 +106,11 @@ def _spellings(phrase: str, endings: bool = True) -> set[bytes]:
         for word in phrase.split():
             for first in _ALIFS if fold_word(word[0]) == "ا" else ():
                 spelled.add(phrase.replace(word, first + word[1:]))
-            for last in _ENDINGS.get(fold_word(word[-1]), ()) if endings else ():
+            for last in _ENDINGS.get(fold_word(word[-1]), ()) if endings or word[-1] in "هة" else ():
                 spelled.add(phrase.replace(word, word[:-1] + last))
+        for plain, written in _HAMZAS:
+            if plain in phrase:
+                spelled |= {spelling.replace(plain, written) for spelling in spelled}
     return {b" %b " % spelling.encode().lower() for spelling in spelled}
 
 
@@ -114,38 +127,74 @@ def _joined(phrase: str) -> set[bytes]:
     return spelled
 
 
-def _patterns(given: dict[str, int], cues: dict[str, list[str]]) -> Iterator[tuple[bytes, Word]]:
+def _accented(name: str) -> Iterator[str]:
+    """The accents that people put on a Latin name that lists hold without: "Saïda", "Aurélie", "Hélène"."""
+    yield name
+    for at, letter in enumerate(name):
+        if letter == "e":
+            yield from (name[:at] + accent + name[at + 1 :] for accent in "éè")
+        elif letter == "i" and at and name[at - 1] in "aeo":
+            yield name[:at] + "ï" + name[at + 1 :]
+
+
+def _given(given: dict[str, int]) -> Iterator[tuple[bytes, Word]]:
     for name, strength in given.items():
-        arabic = name[0] >= "\u0600"
-        for clitic in ("", *(_CLITICS if arabic and strength == STRONG else "")):
+        if name[0] < "\u0100":
+            word = Word("given", str(strength), name)
+            for accented in _accented(name):
+                yield b" %b " % accented.encode(), word
+        arabic = "\u0600" <= name[0] <= "\u06ff"
+        for clitic in ("", *(_CLITICS if arabic and strength == STRONG else "ول" if arabic else "")):
             # The last letter of an everyday word stays as it is: the name "علي" is not the word "على".
-            for spelling in _spellings(clitic + name, endings=strength == STRONG):
-                yield spelling, Word("given", str(strength), name, len(clitic))
+            for spelling in _spellings(name, endings=strength == STRONG):
+                yield b" " + clitic.encode() + spelling[1:], Word("given", str(strength), name, len(clitic))
+    for half in ("عبد", "abd", "3bd", "3abd", "وعبد", "لعبد"):
+        for spelling in _spellings(half):
+            yield spelling, Word("given", str(STRONG), half, int(half[0] in "ول"))  # the first half of a name
+
+
+def _announcing(kind: str, cue: str) -> Iterator[tuple[bytes, Word]]:
+    """A cue as it is written, in Arabic also with "and" and "to" joined to it."""
+    word = Word("name cue", kind, cue)
+    joins = kind in _JOINING and "\u0600" <= cue[0] <= "\u06ff"
+    for clitic in ("", *(_JOINED if joins else "")):
+        for spelling in _spellings(_phrase(cue)):
+            yield b" " + clitic.encode() + spelling[1:], word
+    if joins and cue.startswith("ال"):
+        for spelling in _spellings(_phrase("لل" + cue[2:])):
+            yield spelling, word
+
+
+def _patterns(given: dict[str, int], cues: dict[str, list[str]]) -> Iterator[tuple[bytes, Word]]:
+    yield from _given(given)
     for kind, said in cues.items():
-        if kind != "particles":
+        if kind not in ("particles", "near"):
             for cue in said:
-                for spelling in _spellings(_phrase(cue)):
-                    yield spelling, Word("name cue", kind, cue)
+                yield from _announcing(kind, cue)
     for role, entries in (("cue", table().cues), ("not", table().against)):
         for type_, cue in entries:
             for spelling in _joined(_phrase(cue)):
                 yield spelling, Word(role, type_, cue)
     for language in languages():
         for category, entry in language.get("sensitive", {}).items():
-            for word in entry["words"]:
-                for spelling in _spellings(_phrase(word)):
-                    yield spelling, Word("vocabulary", category, word)
+            for vocable in entry["words"]:
+                for spelling in _spellings(_phrase(vocable)):
+                    yield spelling, Word("vocabulary", category, vocable)
     for language in languages():
         for role in ADDRESS_ROLES:
-            for word in language.get("address", {}).get(role, ()):
-                phrase = _phrase(word)
+            for place in language.get("address", {}).get(role, ()):
+                phrase = _phrase(place)
                 arabic = phrase[0] >= "\u0600"
                 for clitic in ("", *(_CLITICS if arabic and role in ("way", "quarter") else "")):
                     for spelling in _spellings(clitic + phrase):
-                        yield spelling, Word("address", role, word, len(clitic))
-    for word in ("عبد", "abd"):
-        for spelling in _spellings(word):
-            yield spelling, Word("given", str(STRONG), word)  # the first half of a name
+                        yield spelling, Word("address", role, place, len(clitic))
+
+
+def _conditions(given: dict[str, int]) -> frozenset[str]:
+    """The single words of the sensitive vocabulary: what is said of a person ends their name."""
+    entries = (entry for language in languages() for entry in language.get("sensitive", {}).values())
+    words = {fold_word(word) for entry in entries for word in entry["words"] if " " not in word}
+    return frozenset(word for word in words if word not in given)
 
 
 def _known() -> Iterator[str]:
@@ -170,7 +219,9 @@ def lexicon() -> Lexicon:
     cues = _cues()
     particles = frozenset(map(fold_word, cues["particles"]))
     announcing = (
-        {fold_word(cue) for words in cues.values() for cue in words if " " not in cue} - particles - given.keys()
+        {fold_word(cue) for kind, words in cues.items() if kind != "near" for cue in words if " " not in cue}
+        - particles
+        - {name for names in (given, surnames) for name, strength in names.items() if strength == STRONG}
     )
     known = frozenset(" ".join(map(fold_word, name.split())) for name in _known())
     by_pattern: dict[bytes, dict[Word, None]] = defaultdict(dict)
@@ -182,11 +233,14 @@ def lexicon() -> Lexicon:
         [tuple(words) for words in by_pattern.values()],
         given,
         surnames,
-        frozenset(fold_word(word) for word, _ in _words("notnames.txt")) | announcing,
+        frozenset(fold_word(word) for word, _ in _words("notnames.txt")) | announcing | _conditions(given),
         particles,
         _places("before"),
         _places("after"),
         _places("skip"),
         known,
         frozenset(word for name in known for word in name.split()),
+        frozenset(map(fold_word, cues["near"])),
+        frozenset(fold_word(word) for word, _ in _words("ambiguous.txt")),
+        {" ".join(map(fold_word, cue.split())): kind for kind in ("thing", "field") for cue in cues[kind]},
     )

@@ -1,38 +1,39 @@
-"""Names of persons: by what announces them, and by a given name beside a surname.
+"""Names of persons: by what announces them, by the lists, and by how the words look.
 
 A list of names alone marks everyday words by the dozen ("amal", "salam", "نور"). A name is believed when a cue
-announces it ("smiti", "السيد", "nom et prénom :"), or when a listed given name stands beside a surname, or, in Latin
-script, when a certain given name has its capital and nothing says that it is a street, a school or a king.
+announces it ("smiti", "السيد", "nom et prénom :", the heading of a column), when a listed given name stands beside a
+surname, when two words in capitals both look like names (``likeness``), or when a certain given name stands alone with
+its capital or behind a word that one says of persons ("dis à", "m3a", "على") — and nothing says that it is a street, a
+school, a company or a king.
 """
 
 from __future__ import annotations
 
 import re
 
+from riad.privacy import headings
+from riad.privacy.fold import fold_words
+from riad.privacy.fullname import LONGEST, Reader
 from riad.privacy.identifiers import Hit
-from riad.privacy.lexicon import STRONG, WEAK, Lexicon, Word, lexicon
-from riad.privacy.tokens import Token, Tokens
-from riad.privacy.words import Seen
-
-LONGEST = 6
-"""Words of a name, at most: "Sidi Mohamed Ben Abdelkrim El Khattabi" has six."""
+from riad.privacy.lexicon import STRONG, WEAK, Word
+from riad.privacy.tokens import Token
+from riad.privacy.words import PAIR, Seen
 
 _TITLES = re.compile(
-    r"(?:m|mr|mme|mlle|ms|mrs|dr|pr|me|monsieur|madame|mademoiselle|docteur|professeur|maître|si|ssi|le|la|l'|est|c'est|is|hiya|"
-    r"howa|huwa|hya|السيد|السيدة|الأستاذ|الأستاذة|الدكتور|الدكتورة|الآنسة|هو|هي|:)(?:\.? |(?<=') ?|(?<=:) ?)",
+    r"(?:m|mr|mme|mlle|ms|mrs|dr|pr|me|sr|sra|don|doña|monsieur|madame|mademoiselle|docteur|professeur|maître|maitre|si|ssi|"
+    r"le|la|l'|est|c'est|is|hiya|howa|huwa|hya|es|d|السيد|السيدة|الأستاذ|الأستاذة|الدكتور|الدكتورة|الآنسة|هو|هي|"
+    r"ⵉⴳⴰ|ⴷ|:)(?:\.? |(?<=') ?|(?<=:) ?)",
     re.IGNORECASE,
 )
+_SPACE = re.compile(r"[ \t]{0,2}[:,]?[ \t]{1,2}")
 _GAPS = {
     "self": re.compile(r"[ \t]{0,3}[:,\-=]?[ \t]{0,3}[\"'*(]{0,3}"),
     "field": re.compile(r"[\"'*)\]]{0,3}[ \t]{0,4}[:=|>\t][ \t]{0,4}[\"'*>]{0,3}"),
     "title": re.compile(r"\.? {1,2}"),
-    "role": re.compile(r"[ \t]{0,2}[:,]?[ \t]{1,2}"),
-    "weak": re.compile(r"[ \t]{0,2}[:,]?[ \t]{1,2}"),
     "closing": re.compile(r"[ \t]{0,4}[,.!;:]?[ \t]{0,8}(?:\r?\n[ \t\r\n]{0,8}|(?<=[,:] ))(?:-{1,2}[ \t]?)?"),
+    **dict.fromkeys(("role", "weak", "kin"), _SPACE),
 }
-_GAPS["thing"] = _GAPS["field"]
-_GAPS["short_title"] = _GAPS["honorific"] = _GAPS["title"]
-_GAPS["called"] = _GAPS["self"]
+_GAPS |= {"thing": _GAPS["field"], "short_title": _GAPS["title"], "honorific": _GAPS["title"], "called": _GAPS["self"]}
 _SCORES = {
     "self": 0.9,
     "field": 0.9,
@@ -42,67 +43,81 @@ _SCORES = {
     "honorific": 0.8,
     "role": 0.75,
     "weak": 0.7,
+    "kin": 0.7,
     "called": 0.75,
     "closing": 0.75,
 }
-_LINKS = (
-    "o w ou et and wa y e qui who li lli 3ndi 3ndo 3ndha sken saken sakna men mn f fi من و في اللي عندي عندو عندها ساكن"
-)
-_CONNECTORS = frozenset(_LINKS.split())
-_ORDINALS = r"lkhamis|l5amis|ssadis|essadis|ttani|tani)\b| (?:الأول|الاول|الثاني|الثالث|الرابع|الخامس|السادس)(?!\w)"
-_KINGS = re.compile(rf" (?:[IVX]{{1,4}}|1er|[1-9]|{_ORDINALS}")
-
-
-_CLITICS = frozenset("وبلف")
+_ANNOUNCING = ("title", "short_title", "honorific", "role")
+"""Kinds of cues behind which unknown words are rather names, besides those that are sure."""
+_SPEAKS = fold_words("أنا انا ana معاك معاكم معك معكم m3ak m3akom")
+_FROM = fold_words("من mn men min de from seg ⵙⴳ")
+_DESCENT = fold_words("بن ابن بنت منت ben bin bent bint mint ould ولد ⴱⵏ")
 _GLUE = ("@", "/", "_", ".", "#", "-")
 """What, right before a word, says that it is part of an address, a path or an identifier."""
+_ADDRESS = re.compile(r"[._@/\\]\w|[(\[]\w*[)\]]")
+"""What, right behind a word, says the same."""
+_COMPANY = re.compile(r"[ \t]?(?:,|;|&|/|\bet\b|\band\b|\by\b|\bou?\b|\bw\b|\bd\b|و)?[ \t]?(?:\bet\b|\band\b|و)?[ \t]?")
+"""What stands between the names of a list."""
+_MACHINE = re.compile(r"[PIVAC][A-Z<]([A-Z]{3})([A-Z]+(?:<[A-Z]+){0,4}<<[A-Z]+(?:<[A-Z]+){0,4})<")
+"""The line of names in a machine-readable zone (ICAO 9303)."""
+_ZONE = "shape: machine-readable zone"
 
 
 def find(text: str, hits: list[Seen]) -> list[Hit]:
-    """The persons named in ``text``. ``hits``: given names and name cues with their span, by start."""
+    """The persons named in ``text``. ``hits``: given names, name cues and capitals with their span, by start."""
     finder = _Finder(text)
     found: list[Hit] = []
     answered = -1
+    finder.is_form = any(word.role == "name cue" and word.value == "field" for word, _, _ in hits)
     for word, start, end in hits:
         # "je m'appelle" holds "m'appelle": of two cues that end together the longer comes first, and suffices.
-        if word.role == "name cue" and end != answered:
-            hit = finder.after_cue(word, start, end)
-            if hit:
+        if word.role == "name cue" and word is not PAIR and end != answered:
+            more = finder.after_cue(word, start, end)
+            if more:
                 answered = end
-                found.append(hit)
+                found += more
+    if "<<" in text:
+        found += [Hit(*match.span(2), "PERSON", 0.9, _ZONE) for match in _MACHINE.finditer(text)]
     sure = sorted((hit.start, hit.end) for hit in found)
-    at = 0
-    reached = -1
+    at = reached = 0
     for word, start, end in hits:
-        if word.role == "given" and start >= reached:
-            while at < len(sure) and sure[at][1] <= start:
-                at += 1
-            if at < len(sure) and sure[at][0] <= start:
-                continue
+        if word.role != "given" and word is not PAIR:
+            continue
+        while at < len(sure) and sure[at][1] <= start:
+            at += 1
+        if at < len(sure) and sure[at][0] <= start:
+            continue
+        if word is PAIR:
+            found += finder.from_capitals(start, end)
+        elif start >= reached:
             hit, read = finder.from_given(start + word.skip, end, int(word.value))
             reached = max(reached, read)
-            if hit:
-                found.append(hit)
-    return found
+            found += hit
+    return found + finder.in_company(found) if finder.maybe else found
 
 
-class _Finder:
+class _Finder(Reader):
     def __init__(self, text: str) -> None:
-        self.text = text
-        self.tokens = Tokens(text)
-        self.lexicon: Lexicon = lexicon()
+        super().__init__(text)
+        self.maybe: list[Hit] = []
+        """Everyday words that are persons if they stand in a list of persons."""
+        self._table_end = -1
+        self.is_form = False
+        """The text has a field that holds nothing but names: "name" is then a person's."""
 
     # -- what follows a cue ---------------------------------------------------------------------------------------
 
-    def after_cue(self, cue: Word, start: int, end: int) -> Hit | None:
+    def after_cue(self, cue: Word, start: int, end: int) -> list[Hit]:
         text, kind = self.text, cue.value
+        if kind == "thing" and self.is_form and text[start - 1 : start] not in ("_", ".", "-"):
+            kind = "field"
         if kind == "short_title" and not self._is_short_title(start, end):
-            return None
-        if kind == "honorific" and self._is_place(start):
-            return None
+            return []
+        if kind == "honorific" and self.is_place(start):
+            return []
         gap = _GAPS[kind].match(text, end)
         if not gap:
-            return None
+            return self._in_column(cue, start, end) if kind in ("thing", "field") else []
         position = gap.end()
         if kind not in ("closing", "thing"):
             for _ in range(3):
@@ -111,23 +126,44 @@ class _Finder:
                     break
                 position = title.end()
         first = self.tokens.at(position)
-        if not first or first.word in self.lexicon.not_names:
-            return None
+        if not first or (first.word in self.lexicon.not_names and first.word not in self.lexicon.particles):
+            return []
         sure = kind in ("self", "field")
-        lower = sure or first.raw[0].islower()
-        name = self._follow(first, announced=sure or kind in ("title", "short_title", "honorific"), lower=lower)
-        if not name or not self._believe(name, kind) or (not sure and self._is_known(name)):
-            return None
+        lower = sure or not first.raw[0].isupper()
+        if lower and not sure and not self._may_begin(first, kind, gap[0]):
+            return []
+        name = self.follow(first, announced=sure or kind in _ANNOUNCING, lower=lower)
+        if not self._believe(name, kind) or (not sure and (self.is_known(name) or self.is_king(name))):
+            return []
+        if kind in ("thing", "field") and text[name[-1].end : name[-1].end + 1] in ("(", "_", "="):
+            return []  # a call or a variable in code
         if kind == "closing" and text[name[-1].end : name[-1].end + 1] not in ("", "\n", "\r", ".", ",", " "):
-            return None
-        listed = any(self._listed(token.word) for token in name)
-        return Hit(name[0].start, name[-1].end, "PERSON", _SCORES[kind] - (0 if listed else 0.15), f"cue: {cue.text}")
+            return []
+        listed = any(self.strength(token.word) for token in name)
+        if kind == "honorific":
+            name = self.with_before(name, Token(start, end, text[start:end], text[start:end].casefold()), False)
+        why = f"cue: {cue.text}" if listed else f"cue: {cue.text}; model: {self.like(name[0].word):.1f}"
+        return [Hit(name[0].start, name[-1].end, "PERSON", _SCORES[kind] - (0 if listed else 0.15), why)]
+
+    def _may_begin(self, first: Token, kind: str, gap: str) -> bool:
+        """Whether a word without a capital is worth reading as a name: most that follow a cue are not."""
+        if kind == "weak":
+            return first.word in self.lexicon.given and "," not in gap
+        if kind in ("kin", "called", "role", "thing", "closing"):
+            if first.word in self.lexicon.ambiguous and first.word not in self.lexicon.given:
+                return False
+            return self.belief(first) > -1 or first.word in self.lexicon.particles
+        return True
 
     def _is_short_title(self, start: int, end: int) -> bool:
         """The abbreviations "M." and "Me", with their capital; not a middle initial, as in "John M. Smith"."""
         text = self.text
-        if not text[start].isupper() or not (text[end : end + 1] == "." or text[start:end] == "Me"):
+        if not (text[end : end + 1] == "." or text[start:end] == "Me"):
             return False
+        if not text[start].isupper():  # "m. belghiti": not five metres
+            behind = self.tokens.at(end + 2)
+            listed = behind is not None and self.surname(behind.word) == STRONG
+            return listed and not text[max(0, start - 2) : start].strip().isdigit()
         if text[max(0, start - 3) : start].rstrip(" ").endswith("]"):
             return False  # behind a placeholder, where a name was
         before = self.tokens.before(start)
@@ -136,194 +172,214 @@ class _Finder:
     def _believe(self, name: list[Token], kind: str) -> bool:
         """Whether what follows a cue of that kind is a name."""
         first = name[0]
-        known = [max(self.lexicon.given.get(t.word, 0), self._surname(t.word)) for t in name]
-        capitals = sum(t.raw[0].isupper() for t in name)
-        arabic = first.raw[0] >= "\u0600"
-        if kind in ("self", "field"):
-            return len(first.raw) > 2 and not (first.raw.isdigit())
+        if len(name) == 1 and (len(first.raw) < 3 or first.word in self.lexicon.not_names):
+            return False
+        beliefs = [self.belief(token) for token in name if len(token.raw) > 1]
+        best, leads = max(beliefs, default=-9), self.belief(first) if len(first.raw) > 1 else 1.0
+        if first.word in self.lexicon.particles and len(name) > 1:
+            leads = max(leads, self.belief(name[1]))
+        capitals = all(token.raw[0].isupper() or token.word in self.lexicon.particles for token in name)
+        capital = capitals and not self.shouting(first.start, name[-1].end)
+        several = len(name) > 1
+        if kind == "self":
+            return leads > (-6 if capital else -2.2)
+        if kind == "field":
+            return leads > (-4.5 if capitals else -2.2)
         if kind in ("title", "short_title"):
-            if arabic:
-                if max(known) == STRONG or known[0]:
-                    return True
-                word = first.word
-                return (
-                    word[-1] == "ي"
-                    if word.startswith("ال")
-                    else len(word) > 2 and word[1:3] != "ال" and word[:2] != "لل"
-                )
-            unknown = first.raw[0].isupper() and len(first.raw) > 1 and not any(map(str.isdigit, first.raw))
-            return unknown or (kind == "title" and max(known) == STRONG)
+            if capital:
+                return leads > -4.3 or best == 5
+            return (kind == "title" and leads > 0.5) or (best == 5 and leads > -1.5)
+        if any(token.word in _DESCENT for token in name[1:-1]) and leads >= 1 and best >= 1:
+            return True
         if kind == "honorific":
-            return known[0] == STRONG or (known[0] == WEAK and first.raw[0].isupper())
-        if kind in ("weak", "called"):
-            strength = self.lexicon.given.get(first.word, 0)
-            if kind == "called" and strength != STRONG:
-                return False
-            if arabic or capitals == 0:
-                return strength == STRONG or (strength == WEAK and len(name) > 1 and max(known[1:]) == STRONG)
-            return first.raw[0].isupper() and (strength == STRONG or (strength == WEAK and len(name) > 1))
+            return leads >= (0 if capital else 1.0)
+        if kind in ("kin", "called"):
+            asked = WEAK if kind == "kin" or not capital else STRONG
+            if self._says_who(first) and first.word in self.lexicon.given:
+                return True
+            doubtful = first.word in self.lexicon.ambiguous and not (kind == "kin" and first.raw[0] >= "\u0530")
+            if self.lexicon.given.get(first.word, 0) >= asked and not doubtful:
+                return True
+            return leads > (0.5 if capital and kind == "kin" else 1.5 if capital or several or kind == "kin" else 2.5)
+        if kind == "thing" and not capital and several and leads >= 1 and best == 5:
+            return True
+        if kind == "weak":
+            if capital:
+                return leads > (0.5 if several else 2.2)
+            given = self.lexicon.given.get(first.word, 0)
+            behind = self.tokens.after(name[-1].end)
+            if given and behind and behind.word in _FROM and self._says_who(first):
+                return True
+            return given == STRONG or (several and given == WEAK and best == 5)
         # role, thing, closing: somebody listed, or two capitals that are not ordinary words
-        if max(known) == STRONG and (arabic or capitals):
-            return len(name) > 1 or known[0] == STRONG
-        if kind == "thing":
-            return max(known) == STRONG and len(name) > 1
-        return not arabic and capitals == len(name) > 1 and not self._shouting(first.start, name[-1].end)
+        if capital and (best == 5 or leads > 1.5 or (kind == "closing" and first.word in self.lexicon.given)):
+            return several or leads > 1.5 or kind == "closing"
+        if capital and several:
+            return kind != "thing" and min(beliefs) > -2.7
+        if kind == "role" and not several and first.raw[0] < "\u0530":
+            return self.lexicon.given.get(first.word) == STRONG and first.word not in self.lexicon.ambiguous
+        whole = several or kind == "closing" or first.raw[0] >= "\u0530"
+        return kind != "thing" and whole and best == 5 and leads > -1
+
+    def _says_who(self, first: Token) -> bool:
+        """The word in front of it is "I": "أنا كريمة من ورزازات"."""
+        before = self.tokens.before(first.start)
+        return before is not None and before.word in _SPEAKS
+
+    def _in_column(self, cue: Word, start: int, end: int) -> list[Hit]:
+        """The names in the table whose heading holds the cue."""
+        if start < self._table_end:
+            return []
+        table = headings.heading(self.text, start, end)
+        if not table:
+            return []
+        found = []
+        self._table_end = table[0]
+        for begin, stop, sure, line_end in headings.cells(self.text, *table):
+            self._table_end = line_end
+            words = self.text[begin:stop].split()
+            first = self.tokens.at(begin)
+            if not first or len(words) > LONGEST or any(map(str.isdigit, self.text[begin:stop])):
+                continue
+            if self.belief(first) > (-3.5 if sure else 1) or any(self.strength(word.casefold()) for word in words):
+                found.append(Hit(begin, stop, "PERSON", 0.8, f"cue: {cue.text} (column)"))
+        return found
 
     # -- a given name on its own ----------------------------------------------------------------------------------
 
-    def from_given(self, start: int, end: int, strength: int) -> tuple[Hit | None, int]:
+    def from_given(self, start: int, end: int, strength: int) -> tuple[list[Hit], int]:
         """The person whose listed given name starts there, if it is one, and how far the words were read."""
-        text = self.text
         first = self.tokens.at(start)
         if not first or first.word in self.lexicon.not_names:
-            return None, end
+            return [], end
         before = self.tokens.before(start)
-        capital = first.raw[0].isupper()
-        if capital and first.raw.isupper() and len(first.raw) > 1 and self._shouting(start, end):
-            capital = False
-        name = self._follow(first, announced=False, lower=not capital)
+        capital = self.capital(first)
+        name = self.follow(first, announced=False, lower=not capital)
         reached = name[-1].end
         if len(name) == 1 and first.word in self.lexicon.particles:
-            return None, reached
+            return [], reached
         if before:
-            name = self._with_before(name, before, capital)
-        if (_KINGS.match(text, reached) and len(name) <= 2) or self._is_place(name[0].start) or self._is_known(name):
-            return None, reached
-        others = [token for token in name if token.start != start]
-        surnames = any(self._surname(token.word) == STRONG for token in others)
+            name = self.with_before(name, before, capital)
+        if self.is_king(name) or self.is_place(name[0].start) or self.is_known(name):
+            return [], reached
         if len(name) == 1:
-            alone = capital and strength == STRONG and first.raw[0] < "\u0600" and text[start - 1 : start] not in _GLUE
-            return (Hit(start, first.end, "PERSON", 0.45, "list: given name") if alone else None), reached
-        if strength == WEAK and not (surnames or any(self.lexicon.given.get(t.word) == STRONG for t in others)):
-            return None, reached
+            return self._alone(first, before, capital, strength), reached
+        others = [token for token in name if token.start != start]
+        surnames = any(self.surname(token.word) == STRONG for token in others)
+        best = max(self.belief(token) if len(token.raw) > 1 else 0.0 for token in others)
+        if strength == WEAK and not (surnames or best == 5 or self._believes(first, others, before, capital, best)):
+            return [], reached
         if surnames or name[0].start < start:
             score, why = 0.85, "list: given name, surname"
         elif any(token.word in self.lexicon.particles for token in name):
             score, why = 0.75, "list: given name, particle"
         else:
-            score, why = 0.6, "list: given name, capital"
-        return Hit(name[0].start, name[-1].end, "PERSON", score - (0.2 if strength == WEAK else 0), why), reached
+            score, why = 0.6 + 0.05 * min(max(best, 0), 4), f"list: given name; model: {best:.1f}"
+        return [Hit(name[0].start, name[-1].end, "PERSON", score - (0.15 if strength == WEAK else 0), why)], reached
 
-    def _with_before(self, name: list[Token], before: Token, capital: bool) -> list[Token]:
-        """The name with the surname or the honorific that stands in front of it."""
-        word = before.word
-        if word in self.lexicon.particles and before.raw[0].isupper() and word not in self.lexicon.not_names:
-            return [before, *name]
-        if word in ("moulay", "sidi", "lalla", "lala", "مولاي", "سيدي", "لاله", "للا") and (
-            before.raw[0].isupper() or not capital
-        ):
-            return [before, *name]
-        if capital and before.raw[0].isupper() and len(before.raw) > 2 and word not in self.lexicon.not_names:
-            surname = self._surname(word) == STRONG and word not in self.lexicon.given
-            shouted = before.raw.isupper() and not name[0].raw.isupper() and len(before.raw) > 3 and len(name) == 1
-            if surname or shouted:
-                further = self.tokens.before(before.start)
-                if further and further.word in self.lexicon.particles and further.raw[0].isupper():
-                    return [further, before, *name]
-                return [before, *name]
-        return name
+    def _believes(self, first: Token, others: list[Token], before: Token | None, capital: bool, best: float) -> bool:
+        """Whether unlisted words beside an everyday word make a name of it."""
+        if others[0].word in _DESCENT and len(others) > 1:
+            return best >= 1
+        if capital:
+            return best > 1.5
+        if first.raw[0] >= "\u0530":
+            return best > 1.5 and not others[0].word.startswith("ال")
+        return best > 2.5 and before is not None and before.word in self.lexicon.near
 
-    # -- words of a name ------------------------------------------------------------------------------------------
+    def _alone(self, first: Token, before: Token | None, capital: bool, strength: int) -> list[Hit]:
+        """A given name without a surname: with its capital, or behind a word that one says of persons."""
+        start = first.start
+        joined = self.text[start - 1 : start].isalpha()
+        if self.text[start - 1 : start] in _GLUE or _ADDRESS.match(self.text, first.end):
+            return []
+        hit = Hit(start, first.end, "PERSON", 0.45, "list: given name")
+        if strength == WEAK:
+            self.maybe.append(hit._replace(score=0.4, why="list: given name among others"))
+            return []
+        if capital:
+            brand = before and before.raw[0].isupper() and before.raw[1:].islower() and not self.strength(before.word)
+            if brand and before and self._within_phrase(before) and self.like(before.word) < 0:
+                return []
+            return [hit]
+        near = (before is not None and before.word in self.lexicon.near) or (joined and len(first.word) > 3)
+        if near and first.word not in self.lexicon.ambiguous:
+            return [hit._replace(why="list: given name; cue: a word said of persons")]
+        self.maybe.append(hit._replace(score=0.4, why="list: given name among others"))
+        return []
 
-    def _follow(self, first: Token, *, announced: bool, lower: bool) -> list[Token]:
-        """``first`` and the words after it that belong to the same name.
+    def _within_phrase(self, token: Token) -> bool:
+        """A word before it in the phrase: its own capital is no sentence's."""
+        return token.word not in self.lexicon.not_names and self.tokens.before(token.start) is not None
 
-        ``announced``: a cue came before, unknown words may be names. ``lower``: so may words without a capital.
-        """
+    # -- words in capitals that no list knows ---------------------------------------------------------------------
+
+    def from_capitals(self, start: int, end: int) -> list[Hit]:
+        """The person named by words with capitals, if they look like names and nothing speaks against it."""
         lexicon = self.lexicon
-        name = [first]
-        arabic = first.raw[0] >= "\u0600"
-        shouting = first.raw.isupper() and len(first.raw) > 1 and self._shouting(first.start, first.end)
-        pending: list[Token] = [first] if first.word in lexicon.particles and first.word not in lexicon.given else []
-        position = first.end
-        while len(name) < LONGEST:
-            token = self.tokens.after(position)
-            if not token or (token.raw[0] >= "\u0600") != arabic:
-                break
-            position = token.end
-            if token.word in lexicon.particles and not (token.word in lexicon.not_names and token.raw[0].islower()):
-                name.append(token)
-                pending.append(token)
-                continue
-            if not self._continues(token, bool(pending), announced, lower, shouting, arabic):
-                break
-            name.append(token)
-            pending.clear()
-        while len(name) > 1 and len(name[-1].raw) == 1:
-            name.pop()  # an initial ends no name
-        while pending and len(name) > 1 and name[-1] is pending[-1] and not self._listed(name[-1].word):
-            name.pop()  # a particle with nothing behind it
-            pending.pop()
-        return name
+        words: list[Token] = []
+        token = self.tokens.at(start)
+        while token and token.start < end and len(words) <= LONGEST + 2:
+            words.append(token)
+            token = self.tokens.after(token.end)
+        while words and not self._begins(words[0]):
+            words.pop(0)
+        while words and not (self._closes(words[-1]) or self._ends(words[-1])):
+            words.pop()
+        if not 1 < len(words) <= LONGEST or not lexicon.places.isdisjoint(word.word for word in words):
+            return []
+        if any(not word.raw[0].isupper() and word.word not in lexicon.particles for word in words):
+            return []
+        if self._opens_sentence(words):
+            words.pop(0)
+        full = [word for word in words if len(word.raw) > 1 and word.word not in lexicon.particles]
+        beliefs = [self.belief(word) for word in full]
+        if not beliefs or self.is_place(words[0].start) or self.is_known(words) or self.is_king(words):
+            return []
+        if words[0].raw == "D" and len(words) > 2 and words[1].word in lexicon.given:
+            words.pop(0)  # don
+        low, mean = min(beliefs), sum(beliefs) / len(beliefs)
+        if len(words[0].raw) == 1:
+            believed = low > -1.0 and len(full[0].raw) > 3
+        elif len(words[-1].raw) == 1:
+            believed = low > 1.0
+            words[-1] = words[-1]._replace(end=words[-1].end + 1)
+        else:
+            believed = len(full) > 1 and ((low > 0.5 and mean > 1.5) or (max(beliefs) == 5 and low > 0 and mean > 2))
+        if not believed or any(len(word.raw) > 3 and word.raw.isupper() for word in full):
+            return []
+        return [Hit(words[0].start, words[-1].end, "PERSON", 0.5 + 0.05 * min(mean, 5), f"model: {mean:.1f}")]
 
-    def _continues(self, token: Token, led: bool, announced: bool, lower: bool, shouting: bool, arabic: bool) -> bool:
-        lexicon, word = self.lexicon, token.word
-        strength = max(self._surname(word), lexicon.given.get(word, 0))
-        if len(word) == 1 and token.raw.isupper():
-            return self.text[token.end : token.end + 1] == "."  # an initial
-        if word in lexicon.not_names and not (strength == STRONG and token.raw[0].isupper()):
-            return False
-        if strength == STRONG or (led and len(word) > 2):
-            return arabic or lower or token.raw[0].isupper() or led
-        if arabic:
-            if strength == WEAK:
-                return word.startswith("ال") or announced
-            if word.startswith("بن") and len(word) > 4:
-                return True
-            if announced and len(word) > 3 and (word.startswith("ال") or self._ends_phrase(token.end)):
-                return True
-            return word.startswith("ال") and word[-1] == "ي" and len(word) > 5
-        if token.raw[0].isupper() and not shouting:
-            return len(word) > 2 and not any(map(str.isdigit, word))
-        return lower and announced and len(word) > 3 and strength != WEAK and self._ends_phrase(token.end)
+    def _opens_sentence(self, words: list[Token]) -> bool:
+        """The first word, unlisted, has a sentence's capital: a full name follows it."""
+        first = words[0]
+        unlisted = len(first.raw) > 1 and not self.strength(first.word) and not self.tokens.before(first.start)
+        return unlisted and len(words) > 2 and self.lexicon.given.get(words[1].word) == STRONG
 
-    def _ends_phrase(self, position: int) -> bool:
-        """Nothing more of a name follows: the end, punctuation, a number or a word that links."""
-        token = self.tokens.after(position)
-        return token is None or token.raw.casefold() in _CONNECTORS
+    def _begins(self, word: Token) -> bool:
+        if len(word.raw) == 1:
+            return word.raw != "M" and self._closes(word)
+        return word.word not in self.lexicon.not_names or word.word in self.lexicon.places
 
-    def _surname(self, word: str) -> int:
-        surnames = self.lexicon.surnames
-        return (
-            surnames.get(word) or surnames.get(word.removeprefix("ال")) or surnames.get(word.removeprefix("el-")) or 0
-        )
+    def _ends(self, word: Token) -> bool:
+        return len(word.raw) > 1 and word.word not in self.lexicon.not_names and word.word not in self.lexicon.particles
 
-    def _listed(self, word: str) -> bool:
-        return word in self.lexicon.given or self._surname(word) > 0
+    # -- names among names ----------------------------------------------------------------------------------------
 
-    # -- what is not a person -------------------------------------------------------------------------------------
+    def in_company(self, found: list[Hit]) -> list[Hit]:
+        """The everyday words that stand in a list of persons: "Saïda, Mounia et Abdelfettah"."""
+        ends, starts = {hit.end for hit in found}, {hit.start for hit in found}
+        chosen: list[Hit] = []
+        for hit in (*self.maybe, *reversed(self.maybe)):
+            if hit.start not in starts and (
+                any(hit.start - gap in ends and self._joined(hit.start - gap, hit.start) for gap in range(1, 8))
+                or any(hit.end + gap in starts and self._joined(hit.end, hit.end + gap) for gap in range(1, 8))
+            ):
+                ends.add(hit.end)
+                starts.add(hit.start)
+                chosen.append(hit)
+        return chosen
 
-    def _is_known(self, name: list[Token]) -> bool:
-        """A public figure or a town; or a company, by the word behind the name."""
-        lexicon = self.lexicon
-        words = [token.word for token in name]
-        if words[0] in lexicon.known_words:
-            before = self.tokens.before(name[0].start)
-            if before and f"{before.word} {words[0]}" in lexicon.known:
-                return True
-            for count in range(2, len(words) + 1):
-                rest = words[count:]
-                if " ".join(words[:count]) in lexicon.known and not any(lexicon.given.get(w) == STRONG for w in rest):
-                    return True
-        after = self.tokens.after(name[-1].end)
-        return not lexicon.institutions.isdisjoint((*words[1:], after.word if after else ""))
-
-    def _is_place(self, start: int) -> bool:
-        """The name is a street's, a school's, a mosque's."""
-        for _ in range(3):
-            before = self.tokens.before(start)
-            if not before:
-                return self.text[start - 2 : start] == "d'" and self._is_place(start - 2)
-            word = before.word.removeprefix("l'").removeprefix("d'")
-            if word in self.lexicon.places or (word[:1] in _CLITICS and word[1:] in self.lexicon.places):
-                return True
-            if word not in self.lexicon.skips:
-                return False
-            start = before.start
-        return False
-
-    def _shouting(self, start: int, end: int) -> bool:
-        """Capitals say nothing where everything around is in capitals."""
-        around = self.text[max(0, start - 30) : start] + self.text[end : end + 30]
-        letters = [letter for letter in around if letter.isalpha()]
-        return len(letters) > 5 and sum(map(str.isupper, letters)) > 0.6 * len(letters)
+    def _joined(self, end: int, start: int) -> bool:
+        between = self.text[end:start]
+        return _COMPANY.fullmatch(between) is not None and between.strip() != ""
