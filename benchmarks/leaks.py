@@ -6,8 +6,9 @@ The only site that serves the model is a lawful European one, so every request c
 package plays both ends. *request*: its ``ci`` command sends synthetic personal data and credentials through Riad to its
 own server, searches everything that arrives (request line, headers, body; decoded, joined, look-alikes folded) and asks
 for the values back in the streamed answer. *everywhere*: its second profile puts them in a message, a system prompt, an
-unknown key and a tool's description; its server answers with them and with values of its own (*answer*), whole and cut.
-All its values are American but e-mail addresses and cards. Prints one JSON document.
+unknown key and a tool's description; its server answers with them and with values of its own (*answer*), whole and cut,
+in the text and in fields no API has, which a project that masks answers keeps from the caller. All its values are
+American but e-mail addresses and cards. Prints one JSON document.
 """
 
 from __future__ import annotations
@@ -65,6 +66,13 @@ class Riad:
         self.command = [sys.executable, "-m", "riad", "up", "--port", str(self.port), *self._where]
         self.key = self._make_key()
 
+    def mask_answers(self) -> None:
+        """What an answer says of persons who were not in its prompt is masked too. Raises ``Unavailable``."""
+        command = [sys.executable, "-m", "riad", "tenants", "project", "bench", "leaks", "--answers", "mask"]
+        answer = _run([*command, *self._where], {})
+        if answer.returncode != 0:
+            raise Unavailable(f"its answers could not be masked: {_last_words(answer)}")
+
     def _make_key(self) -> str:
         named = ["--tenant", "bench", "--project", "leaks", "--purpose", "customer_support"]
         command = [sys.executable, "-m", "riad", "keys", "create", *named, "--legal-basis", "consent", "--json"]
@@ -99,13 +107,14 @@ def request_path(programs: Path, folder: Path, seeds: Sequence[str]) -> list[dic
     return reports
 
 
-def everywhere(programs: Path, folder: Path, seed: str) -> dict[str, Any]:
-    """The summary of its second profile. Raises ``Unavailable`` when a case could not be scored.
+def everywhere(programs: Path, folder: Path, seed: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The summary of its second profile and the metrics behind it. Raises ``Unavailable`` when a case could not be scored.
 
     Its server comes and goes with each case; a stand-in that passes everything on stands still before it.
     """
     capture, stand_in, out = free_port(), free_port(), folder / "everywhere"
     riad = Riad(folder / "riad-everywhere", stand_in)
+    riad.mask_answers()
     relay = ["-m", "riad.sites.standin", "--port", str(stand_in), "--label", "European cloud", "--model", MODEL]
     with Children(folder) as children:
         children.start("stand-in", [sys.executable, *relay, "--engine-url", f"http://127.0.0.1:{capture}/v1"], cwd=ROOT)
@@ -117,11 +126,12 @@ def everywhere(programs: Path, folder: Path, seed: str) -> dict[str, Any]:
         answer = _run(command, {"CONFORMANCE_TARGET_API_KEY": riad.key})
     try:
         summary: dict[str, Any] = json.loads((out / "summary.json").read_text())["rows"][0]
+        metrics: dict[str, Any] = json.loads((out / "riad.json").read_text())["metrics"]
     except (OSError, ValueError, KeyError, IndexError):
         raise Unavailable(f"its second profile gave no result: {_last_words(answer)}") from None
     if summary["inconclusive"]:
         raise Unavailable(f"its second profile could not score {summary['inconclusive']} cases: {_last_words(answer)}")
-    return summary
+    return summary, metrics
 
 
 def of_requests(reports: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -139,14 +149,17 @@ def of_requests(reports: Sequence[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def of_everywhere(summary: dict[str, Any]) -> dict[str, Any]:
-    """Its second profile: types that leaked from any place of a request, and what the answers brought."""
+def of_everywhere(summary: dict[str, Any], metrics: dict[str, Any]) -> dict[str, Any]:
+    """Its second profile: types that leaked from any place of a request, and what the answers brought, and where."""
+    carriers = metrics["by_axis"]["carrier"]
     return {
         "cases": summary["cases_applicable"],
         "leaked_types": summary["request_path_leak"],
         "restored_share": summary["fidelity_rate"],
         "answer_let_through_whole": summary["leak_single_chunk"],
         "answer_let_through_cut": summary["leak_adversarial"],
+        "answer_let_through_in_content": carriers["sse-delta-content"]["leak_rate"],
+        "answer_let_through_in_unknown_fields": carriers["sse-json-field"]["leak_rate"],
     }
 
 
@@ -182,7 +195,7 @@ def main() -> int:
         with tempfile.TemporaryDirectory(prefix="riad-leaks-") as directory:
             folder = Path(directory)
             requests = of_requests(request_path(programs, folder, [f"{n:04x}" for n in range(max(1, options.seeds))]))
-            second = of_everywhere(everywhere(programs, folder, "a1b2c3d4e5f60001"))
+            second = of_everywhere(*everywhere(programs, folder, "a1b2c3d4e5f60001"))
     except Unavailable as reason:
         print(f"[leaks] {reason}", file=sys.stderr)
         return 1

@@ -24,7 +24,7 @@ def privacy(document: dict[str, Any]) -> str:
         _alone(document["accuracy"]),
         "Streamed answers full of placeholders, cut as a model cuts them:",
         _streamed(document["streamed_token"]),
-        "Hostile input: seconds of one core by size; the exponent over all sizes (1 is linear).",
+        "Hostile input: seconds of one core by size; the exponent of their growth from 100 kB on (1 is linear).",
         _hostile(document["hostile"]),
         table(["a part of a request's work", "µs (least–most)"], _parts(document["parts"])),
         promises(document["promises"]),
@@ -44,7 +44,10 @@ def leaks(document: dict[str, Any]) -> str:
             sentence(document["machine"]),
             table(["value", "runs in which it reached the model"], rows),
             f"Checks not passed: {', '.join(failed) or 'none'}.",
-            table(["anywhere in a request, and in the answer", ""], flat(everywhere)),
+            table(
+                ["anywhere in a request, and in the answer", ""],
+                [[name.replace("_", " "), value or "none"] for name, value in flat(everywhere)],
+            ),
             promises(document["promises"]),
         ]
     )
@@ -128,7 +131,8 @@ def _hostile(cases: dict[str, Any]) -> str:
         times = [case["seconds"].get(str(size)) for size in sizes]
         shown = ["left out" if seconds is None else _seconds(seconds) for seconds in times]
         slope = "–" if case["exponent"] is None else f"{case['exponent']:.2f}"
-        rows.append([name, *shown, slope, f"{case['mb_s']:,.2f}"])
+        speed = "–" if case["mb_s"] is None else f"{case['mb_s']:,.2f}"
+        rows.append([name, *shown, slope, speed])
     return table(["text repeated", *map(_size, sizes), "exponent", "MB/s"], rows)
 
 

@@ -125,10 +125,24 @@ def busy(seconds: float) -> None:
 
 
 def test_a_size_that_would_take_too_long_is_left_out() -> None:
-    linear = hostile.measure(lambda text: busy(len(text) * 1e-6), "a", hostile.sizes(10e6), most=0.05)
-    assert len(linear) == 2  # 10 and 32 ms; then 100
-    quadratic = hostile.measure(lambda text: busy(len(text) ** 2 * 1e-11), "a", hostile.sizes(10e6), most=0.5)
-    assert len(quadratic) == 3  # 1, 10 and 100 ms; then 1 s, where a line through the last two would end at 0.3
+    lengths = hostile.sizes(10e6)
+    linear = hostile.Case(lambda text: busy(len(text) * 1e-6), "a", lengths)
+    quadratic = hostile.Case(lambda text: busy(len(text) ** 2 * 1e-11), "a", lengths)
+    hostile.measure([linear, quadratic], len(lengths), most=0.5, total=60)
+    assert len(linear.times) == 4  # 10 to 316 ms; then 1 s
+    assert len(quadratic.times) == 3  # 1, 10 and 100 ms; then 1 s, where a line through the last two would end at 0.3
+    assert quadratic.result()["left_out"] == lengths[3:]
+    assert linear.result()["exponent"] == pytest.approx(1, abs=0.1)
+    assert quadratic.result()["exponent"] is None  # of one size from 100 kB on
+
+
+def test_when_time_is_over_every_case_has_come_equally_far() -> None:
+    lengths = hostile.sizes(10e6)
+    slow, quick = (hostile.Case(lambda text, each=each: busy(len(text) * each), "a", lengths) for each in (1e-6, 1e-9))
+    hostile.measure([slow, quick], len(lengths), most=60, total=0.1)
+    assert len(slow.times) == 2  # 10 and 32 ms; then 100
+    assert len(quick.times) == len(lengths)
+    assert slow.result()["mb_s"] == pytest.approx(1, rel=0.1)
 
 
 def test_texts_are_cut_to_their_size_and_whole() -> None:
@@ -155,6 +169,16 @@ def test_leaks_are_counted_over_runs_and_apart() -> None:
         "leaked_credentials": {"SLACK_TOKEN": 1},
         "failed_checks": {"a": 1},
     }
+
+
+def test_the_second_profile_says_where_an_answer_leaked() -> None:
+    summary = {"cases_applicable": 32, "request_path_leak": [], "fidelity_rate": 1.0}
+    summary |= {"leak_single_chunk": 0.25, "leak_adversarial": 0.5}
+    carriers = {"sse-delta-content": {"leak_rate": 0.0}, "sse-json-field": {"leak_rate": 1.0}}
+    counted = leaks.of_everywhere(summary, {"by_axis": {"carrier": carriers}})
+    assert (counted["leaked_types"], counted["restored_share"]) == ([], 1.0)
+    assert (counted["answer_let_through_whole"], counted["answer_let_through_cut"]) == (0.25, 0.5)
+    assert (counted["answer_let_through_in_content"], counted["answer_let_through_in_unknown_fields"]) == (0.0, 1.0)
 
 
 def test_the_table_says_what_was_left_out_and_who_was_missing() -> None:
