@@ -11,7 +11,7 @@ import re
 from riad.privacy.fold import fold_words
 from riad.privacy.lexicon import STRONG, WEAK, Lexicon, lexicon
 from riad.privacy.likeness import TIFINAGH, likeness
-from riad.privacy.tokens import Token, Tokens
+from riad.privacy.tokens import Token, Tokens, caseless
 
 LONGEST = 6
 """Words of a name, at most: "Sidi Mohamed Ben Abdelkrim El Khattabi" has six."""
@@ -26,6 +26,8 @@ _HONOURS = fold_words("moulay mly sidi lalla lala lla مولاي سيدي لال
 """Honorific words that are part of a name."""
 _FAMILY = ("بو", "بن", "او", "ايت", "بل", "ben", "bou", "bn", "ait")
 """How family names begin."""
+_VERB_STARTS = ("كي", "كت", "كن", "غاي", "غات", "غن", "kay", "kat", "kan", "gha")
+"""How verbs begin in Darija."""
 _VERBAL = ("اتو", "اتها", "ليا", "ليه", "ناه", "تني")
 """How verbs end that have an object."""
 _OF = fold_words("de di da du del della van von der den dos do los las la le y e")
@@ -37,8 +39,6 @@ _TRIBES = fold_words("ait aït ayt nait أيت نايت ⴰⵢⵜ")
 _FATHERS = fold_words("أبو أبي")
 _ORDINALS = r"lkhamis|l5amis|ssadis|essadis|ttani|tani)\b| (?:الأول|الاول|الثاني|الثالث|الرابع|الخامس|السادس)(?!\w)"
 _KINGS = re.compile(rf" (?:[IVX]{{1,4}}|1er|[1-9]|{_ORDINALS}")
-_LATIN = "\u0530"
-"""Scripts from here on have no capitals, as far as this module is concerned."""
 
 
 class Reader:
@@ -104,7 +104,7 @@ class Reader:
         """
         lexicon = self.lexicon
         name = [first]
-        plain = first.raw[0] >= _LATIN
+        plain = caseless(first.raw)
         shouting = first.raw.isupper() and len(first.raw) > 1 and self.shouting(first.start, first.end)
         pending: list[Token] = [first] if first.word in lexicon.particles and first.word not in lexicon.given else []
         position = first.end
@@ -112,7 +112,7 @@ class Reader:
             token = self.tokens.after(position) or self._line_below(name, shouting)
             if not token:
                 break
-            if (token.raw[0] >= _LATIN) != plain:
+            if caseless(token.raw) != plain:
                 if self.surname(token.word) == STRONG and token.word not in lexicon.not_names:
                     name.append(token)  # "Karima بناني"
                 break
@@ -172,6 +172,8 @@ class Reader:
             return self.text[token.end : token.end + 1] == "."  # an initial
         capital = raw[0].isupper() and not shouting
         strength = self.strength(word)
+        if word in lexicon.verbs:
+            return False
         if word in lexicon.not_names and not (strength == STRONG and capital):
             return led and plain and (word.startswith("ال") or word in lexicon.given)
         if len(word) < 3 and not (strength == STRONG or (capital and self.like(word) > 0)):
@@ -197,8 +199,15 @@ class Reader:
             asked += 1.2
         if plain and word.startswith("ال") and word[-1] == "ي" and len(word) > 5:
             asked -= 2.5
+        if word.startswith(_VERB_STARTS):
+            asked += 2.0
+        if plain and not announced and not word.startswith("ال"):
+            asked += 0.5  # among words without capitals a name's next word is rather a verb
         if strength == WEAK:
             asked -= 1.0 if plain else 0.3
+            behind = self.tokens.after(token.end)
+            if word in lexicon.given and behind is not None and self.belief(behind) > 1.5:
+                return True  # "محمد رضا الجامعي"
         return self.like(word) > asked
 
     def with_before(self, name: list[Token], before: Token, capital: bool) -> list[Token]:
@@ -267,6 +276,8 @@ class Reader:
         """The name is a street's, a school's, a mosque's."""
         if self.text[start - 1 : start] in (" ", ".") and _STREET.search(self.text[max(0, start - 7) : start]):
             return True
+        if self.text[start - 1 : start] in ("ل", "ب", "و", "ف"):
+            start -= 1
         for _ in range(3):
             before = self.tokens.before(start)
             if not before:

@@ -109,10 +109,9 @@ def _spellings(phrase: str, endings: bool = True) -> set[bytes]:
     spelled = {phrase, " ".join(fold_word(word) for word in phrase.split()), phrase.upper()}
     if any("\u0600" <= letter <= "\u06ff" for letter in phrase):
         for word in phrase.split():
-            for first in _ALIFS if fold_word(word[0]) == "ا" else ():
-                spelled.add(phrase.replace(word, first + word[1:]))
-            for last in _ENDINGS.get(fold_word(word[-1]), ()) if endings or word[-1] in "هة" else ():
-                spelled.add(phrase.replace(word, word[:-1] + last))
+            firsts = _ALIFS if fold_word(word[0]) == "ا" else word[0]
+            lasts = _ENDINGS.get(fold_word(word[-1]), word[-1]) if endings or word[-1] in "هة" else word[-1]
+            spelled |= {phrase.replace(word, first + word[1:-1] + last) for first in firsts for last in lasts}
         for plain, written in _HAMZAS:
             if plain in phrase:
                 spelled |= {spelling.replace(plain, written) for spelling in spelled}
@@ -151,7 +150,7 @@ def _given(given: dict[str, int]) -> Iterator[tuple[bytes, Word]]:
             for accented in _accented(name):
                 yield b" %b " % accented.encode(), word
         arabic = "\u0600" <= name[0] <= "\u06ff"
-        for clitic in ("", *(_CLITICS if arabic and strength == STRONG else "ول" if arabic else "")):
+        for clitic in ("", *(_CLITICS if arabic and strength == STRONG else "ولب" if arabic else "")):
             # The last letter of an everyday word stays as it is: the name "علي" is not the word "على".
             for spelling in _spellings(name, endings=strength == STRONG):
                 yield b" " + clitic.encode() + spelling[1:], Word("given", str(strength), name, len(clitic))

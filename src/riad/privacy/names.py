@@ -17,7 +17,7 @@ from riad.privacy.fold import fold_words
 from riad.privacy.fullname import LONGEST, Reader
 from riad.privacy.identifiers import Hit
 from riad.privacy.lexicon import STRONG, WEAK, Word
-from riad.privacy.tokens import Token
+from riad.privacy.tokens import Token, caseless
 from riad.privacy.words import PAIR, Seen
 
 _TITLES = re.compile(
@@ -129,7 +129,7 @@ class _Finder(Reader):
             kind = "field"
         if kind == "short_title" and not self._is_short_title(start, end):
             return []
-        if kind == "honorific" and self.is_place(start):
+        if kind in ("honorific", "weak") and self.is_place(start):
             return []
         gap = _GAPS[kind].match(text, end)
         if not gap:
@@ -218,7 +218,7 @@ class _Finder(Reader):
             asked = WEAK if kind == "kin" or not capital else STRONG
             if self._says_who(first) and first.word in self.lexicon.given:
                 return True
-            doubtful = first.word in self.lexicon.ambiguous and not (kind == "kin" and first.raw[0] >= "\u0530")
+            doubtful = first.word in self.lexicon.ambiguous and not (kind == "kin" and caseless(first.raw))
             if self.lexicon.given.get(first.word, 0) >= asked and not doubtful:
                 return True
             return leads > (0.5 if capital and kind == "kin" else 1.5 if capital or several or kind == "kin" else 2.5)
@@ -237,9 +237,9 @@ class _Finder(Reader):
             return several or leads > 1.5 or kind == "closing"
         if capital and several:
             return kind != "thing" and min(beliefs) > -2.7
-        if kind == "role" and not several and first.raw[0] < "\u0530":
+        if kind == "role" and not several and not caseless(first.raw):
             return self.lexicon.given.get(first.word) == STRONG and first.word not in self.lexicon.ambiguous
-        whole = several or kind == "closing" or first.raw[0] >= "\u0530"
+        whole = several or kind == "closing" or caseless(first.raw)
         return kind != "thing" and whole and best == 5 and leads > -1
 
     def _says_who(self, first: Token) -> bool:
@@ -304,8 +304,9 @@ class _Finder(Reader):
             return best >= 1
         if capital:
             return best > 1.5
-        if first.raw[0] >= "\u0530":
-            return best > 1.5 and not others[0].word.startswith("ال")
+        if caseless(first.raw):
+            nisba = others[0].word.startswith("ال") and others[0].word[-1] == "ي"
+            return best > 1.5 and (nisba or not others[0].word.startswith("ال"))
         return best > 2.5 and before is not None and before.word in self.lexicon.near
 
     def _alone(self, first: Token, before: Token | None, capital: bool, strength: int) -> list[Hit]:
@@ -372,7 +373,9 @@ class _Finder(Reader):
         if words[0].raw == "D" and len(words) > 2 and words[1].word in lexicon.given:
             words.pop(0)  # don
         low, mean = min(beliefs), sum(beliefs) / len(beliefs)
-        if len(words[0].raw) == 1:
+        if lexicon.given.get(words[0].word) == STRONG and low > -2.7:
+            believed = len(full) > 1
+        elif len(words[0].raw) == 1:
             believed = low > -1.0 and len(full[0].raw) > 3
         elif len(words[-1].raw) == 1:
             believed = low > 1.0

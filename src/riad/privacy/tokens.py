@@ -62,6 +62,12 @@ class Tokens:
 _BREAKS = (" ", "\n", "\t", "(", '"', ",", ":", "]", "/", ".", "@", "_")
 
 
+def caseless(word: str) -> bool:
+    """Whether the word's script has no capitals: Arabic, Tifinagh."""
+    letter = word[0] if word[0].isalpha() else word[1:2]
+    return letter.lower() == letter.upper()
+
+
 def _token(start: int, raw: str) -> Token:
     """A token, without the 's of possession."""
     raw = raw.removesuffix("'s")
