@@ -28,7 +28,10 @@ PAIRS = {
     ("arb", "fr"): 4, ("ary_Latn", "es"): 4,
 }  # fmt: skip
 PEER_NAMES = {"fr": "fr", "en": "en", "es": "es", "ar": "arb"}
-CODE = {"en": "mediawiki/usr/share/mediawiki/includes/**/*.php", "js": "mediawiki/usr/share/mediawiki/resources/src/**/*.js"}
+CODE = {
+    "en": "mediawiki/usr/share/mediawiki/includes/**/*.php",
+    "js": "mediawiki/usr/share/mediawiki/resources/src/**/*.js",
+}
 
 
 def show(title: str, head: Iterable[object], rows: Iterable[Iterable[object]]) -> None:
@@ -122,19 +125,39 @@ def nothing(test: training.Lines, texts: sources.Texts, cache: Path) -> None:
     rows = []
     for source, lines in test["und"].items():
         counts = Counter(map(runtime.language, [line for line in lines if len(line.split()) > 3][:400]))
-        rows.append([source, sum(counts.values()), f"{counts['und'] / sum(counts.values()):.2f}", dict(counts.most_common(3))])
-    for source in ("mediawiki-gl", "mediawiki-oc", "mediawiki-arz", "mediawiki-ru", "mediawiki-zh-hans", "mediawiki-he"):
+        rows.append(
+            [source, sum(counts.values()), f"{counts['und'] / sum(counts.values()):.2f}", dict(counts.most_common(3))]
+        )
+    for source in (
+        "mediawiki-gl",
+        "mediawiki-oc",
+        "mediawiki-arz",
+        "mediawiki-ru",
+        "mediawiki-zh-hans",
+        "mediawiki-he",
+    ):
         counts = Counter(map(runtime.language, texts.mediawiki(source.removeprefix("mediawiki-"))[:400]))
-        rows.append([source, sum(counts.values()), f"{counts['und'] / sum(counts.values()):.2f}", dict(counts.most_common(3))])
+        rows.append(
+            [source, sum(counts.values()), f"{counts['und'] / sum(counts.values()):.2f}", dict(counts.most_common(3))]
+        )
     counts = Counter(map(runtime.language, test["arb"]["seed-egyptian"]))
-    rows.append(["Egyptian (seed)", sum(counts.values()), f"{counts['und'] / sum(counts.values()):.2f}", dict(counts.most_common(3))])
+    rows.append(
+        [
+            "Egyptian (seed)",
+            sum(counts.values()),
+            f"{counts['und'] / sum(counts.values()):.2f}",
+            dict(counts.most_common(3)),
+        ]
+    )
     for name, pattern in CODE.items():
         pieces = []
         for path in sorted((cache / "debian").glob(pattern))[::7][:150]:
             code = [line for line in path.read_text("utf-8", "replace").splitlines() if line.strip()]
             pieces += ["\n".join(code[at : at + 8]) for at in range(40, len(code) - 8, 80)]
         counts = Counter(map(runtime.language, pieces))
-        rows.append([f"code, 8 lines ({name})", len(pieces), f"{counts['und'] / len(pieces):.2f}", dict(counts.most_common(4))])
+        rows.append(
+            [f"code, 8 lines ({name})", len(pieces), f"{counts['und'] / len(pieces):.2f}", dict(counts.most_common(4))]
+        )
     show("Languages it does not know, and code", ("text", "pieces", "und", "answers"), rows)
 
 
