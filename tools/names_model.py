@@ -123,8 +123,8 @@ def ordinary(seed: Path, doda: Path) -> tuple[Counter[str], set[str], set[str]]:
     texts = [(seed / name).read_text("utf-8") for name in ("ary_Arab.txt", "arz_Arab.txt", "zgh_Tfng.txt")]
     with doda.open(encoding="utf-8") as file:
         darija = "\n".join(row["darija"] or "" for row in csv.DictReader(file))
-    small = Counter(re.findall(r"\b[a-z0-9]+\b", darija))
-    everyday.update({w: n for w, n in small.items() if n > 4 and n > 4 * darija.count(w.capitalize())})
+    chatted = Counter(re.findall(r"\b[a-z0-9]+\b", darija))
+    everyday.update({w: n for w, n in chatted.items() if n > 4 and n > 4 * darija.count(w.capitalize())})
     texts.append(darija.lower())
     for text in texts:
         counted = Counter(re.findall(r"\w+", text))

@@ -17,8 +17,9 @@ LONGEST = 6
 """Words of a name, at most: "Sidi Mohamed Ben Abdelkrim El Khattabi" has six."""
 _LINKS = (
     "o w ou et and wa y e qui who li lli 3ndi 3ndo 3ndha sken saken sakna men mn f fi d s seg zeg "
-    "dyal mol moul mrat rah raha ghadi kan kant 3la l b bghit wach i ɣer g is ur de à a est is was has 3end "
-    "الى الي على عن ديال مول مولات هو هي راه غادي كان كانت أن ان لي ب ف ل لا حيت باش كي مرات من و في اللي عندي عندو عندها ساكن ⵙⴳ ⵖⵔ ⴳ ⴷ ⵏ"
+    "dyal mol moul mrat rah raha ghadi kan kant 3la l b bghit wach i ɣer g is ur de à a est was has 3end "
+    "الى الي على عن ديال مول مولات هو هي راه غادي كان كانت أن لي ب ف ل لا حيت باش كي مرات من و في اللي "
+    "عندي عندو عندها ساكن ⵙⴳ ⵖⵔ ⴳ ⴷ ⵏ"
 )
 _CONNECTORS = fold_words(_LINKS)
 _CLITICS = frozenset("وبلف")
@@ -38,7 +39,7 @@ _TRIBES = fold_words("ait aït ayt nait أيت نايت ⴰⵢⵜ")
 """Particles that only family names have: what follows belongs to the name, whatever it is."""
 _FATHERS = fold_words("أبو أبي")
 _ORDINALS = r"lkhamis|l5amis|ssadis|essadis|ttani|tani)\b| (?:الأول|الاول|الثاني|الثالث|الرابع|الخامس|السادس)(?!\w)"
-_KINGS = re.compile(rf" (?:[IVX]{{1,4}}|1er|[1-9]|{_ORDINALS}")
+_KINGS = re.compile(rf" (?:[IVX]{{1,4}}|1er|[1-9]|wis |{_ORDINALS}")
 
 
 class Reader:
@@ -71,6 +72,8 @@ class Reader:
         found = self._strength.get(word)
         if found is None:
             found = max(self.lexicon.given.get(word, 0), self.surname(word))
+            if not found and "3" in word:  # Arabizi and Tamazight: "sana3" is "sanaa"
+                found = min(1, max(self.lexicon.given.get(word.replace("3", other), 0) for other in ("a", "", "e")))
             if not found and word[0] in "uⵓ" and len(word) > 3:
                 found = self.lexicon.given.get(word[1:], 0)  # Amazigh: "son of"
             if not found and "\u2d30" <= word[0] <= "\u2d7f":
@@ -278,6 +281,7 @@ class Reader:
             return True
         if self.text[start - 1 : start] in ("ل", "ب", "و", "ف"):
             start -= 1
+        stepped = False
         for _ in range(3):
             before = self.tokens.before(start)
             if not before:
@@ -286,7 +290,9 @@ class Reader:
             if word in self.lexicon.places or (word[:1] in _CLITICS and word[1:] in self.lexicon.places):
                 return True
             if word not in self.lexicon.skips:
-                return False
+                if stepped or before.raw[0].islower() or caseless(before.raw) or self.strength(word):
+                    return False
+                stepped = True  # "Colegio Español Jacinto Benavente"
             start = before.start
         return False
 

@@ -27,8 +27,9 @@ _TITLES = re.compile(
     re.IGNORECASE,
 )
 _TITLE_WORDS = fold_words(
-    "m mr mme mlle ms mrs dr pr me sr sra don doña monsieur madame mademoiselle docteur professeur maître si ssi le la est "
-    "c'est is hiya howa huwa hya es d السيد السيدة الأستاذ الأستاذة الدكتور الدكتورة الآنسة هو هي ⵉⴳⴰ ⴷ"
+    "m mr mme mlle ms mrs dr pr me sr sra don doña monsieur madame mademoiselle docteur professeur maître si ssi "
+    "le la est c'est is hiya howa huwa hya es d "
+    "السيد السيدة الأستاذ الأستاذة الدكتور الدكتورة الآنسة هو هي ⵉⴳⴰ ⴷ"
 )
 _SPACE = re.compile(r"[ \t]{0,2}[:,]?[ \t]{1,2}")
 _GAPS = {
@@ -129,7 +130,7 @@ class _Finder(Reader):
             kind = "field"
         if kind == "short_title" and not self._is_short_title(start, end):
             return []
-        if kind in ("honorific", "weak") and self.is_place(start):
+        if kind == "honorific" and self.is_place(start):
             return []
         gap = _GAPS[kind].match(text, end)
         if not gap:
@@ -150,6 +151,8 @@ class _Finder(Reader):
         sure = kind in ("self", "field")
         lower = sure or not first.raw[0].isupper()
         if lower and not sure and not self._may_begin(first, kind, gap[0]):
+            return []
+        if kind == "weak" and self.is_place(start):
             return []
         name = self.follow(first, announced=sure or kind in _ANNOUNCING, lower=lower)
         if not self._believe(name, kind) or (not sure and (self.is_known(name) or self.is_king(name))):
@@ -220,6 +223,8 @@ class _Finder(Reader):
                 return True
             doubtful = first.word in self.lexicon.ambiguous and not (kind == "kin" and caseless(first.raw))
             if self.lexicon.given.get(first.word, 0) >= asked and not doubtful:
+                return True
+            if kind == "kin" and several and best > 2 and leads > -0.5:
                 return True
             return leads > (0.5 if capital and kind == "kin" else 1.5 if capital or several or kind == "kin" else 2.5)
         if kind == "thing" and not capital and several and leads >= 1 and best == 5:
@@ -312,7 +317,7 @@ class _Finder(Reader):
     def _alone(self, first: Token, before: Token | None, capital: bool, strength: int) -> list[Hit]:
         """A given name without a surname: with its capital, or behind a word that one says of persons."""
         start = first.start
-        joined = self.text[start - 1 : start].isalpha()
+        joined = self.text[start - 1 : start]
         if self.text[start - 1 : start] in _GLUE or _ADDRESS.match(self.text, first.end):
             return []
         hit = Hit(start, first.end, "PERSON", 0.45, "list: given name")
@@ -326,8 +331,10 @@ class _Finder(Reader):
             return [hit]
         behind = self.tokens.after(first.end)
         acts = behind is not None and behind.word in self.lexicon.verbs
-        near = acts or (before is not None and before.word in self.lexicon.near) or (joined and len(first.word) > 3)
-        if near and first.word not in self.lexicon.ambiguous:
+        said = before is not None and before.word.removeprefix("و") in self.lexicon.near
+        said = said or (joined in ("و", "ل") and len(first.word) > 3)
+        sure = first.word not in self.lexicon.ambiguous or "ئ" in first.raw or "ؤ" in first.raw
+        if (said or acts) and (sure or (said and acts)):
             return [hit._replace(why="list: given name; cue: a word said of persons")]
         self.maybe.append(hit._replace(score=0.4, why="list: given name among others"))
         return []

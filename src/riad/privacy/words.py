@@ -31,7 +31,7 @@ _CAPITALS = bytes(0x41 if 0x41 <= byte <= 0x5A else byte for byte in range(256))
 _SMALL = bytes((0x2E, *range(0x61, 0x7B), *range(0x80, 0x100)))
 _PAIRS = re.compile(
     rb"[A-Z\xc3\xc6\xe1](?<![\w@/#.\x80-\xff-].)(?:(?<=[A-Z])|(?<=\xe1)[\xb8\xb9][\x80-\xbf]|(?<=\xc3)[\x80-\x9e]|(?<=\xc6)\x90)(?:[a-z\x80-\xff'-]+|\.)"
-    rb"(?:[ -]?(?<=[. -])(?:(?:de|da|di|van|von|el|al|ben|du|dos|le|la) ){0,2}"
+    rb"(?:[ -]?(?<=[. -])(?:(?:de|da|di|van|von|el|al|ben|du|dos) ){0,2}"
     rb"(?:[A-Z](?:[a-z\x80-\xff'-]+(?:[A-Z][a-z]+)?|\.)|(?:\xc3[\x80-\x9e]|\xc6\x90|\xe1[\xb8\xb9][\x80-\xbf])[a-z\x80-\xff'-]+)){1,8}"
 )
 """Words in a row with their capitals, or initials. It starts with what ``re`` can leap to."""
@@ -132,7 +132,7 @@ def _before_name(data: bytes, end: int, strength: int = STRONG) -> bool:
         or known.surnames.get(word.removeprefix("ال")) == STRONG
         or known.given.get(word, 0) >= strength
         or word in known.particles
-        or (word.startswith(_FAMILY) and len(word) > 4 and word not in known.not_names and likeness(word) > 1)
+        or (word.startswith(_FAMILY) and len(word) > 4 and word not in known.not_names and likeness(word) > 0)
     )
 
 
