@@ -79,6 +79,10 @@ WORKING: list[tuple[str, int]] = [
     ("tenants list", 0),
     ("tenants show acme", 0),
     ("tenants show nobody", 2),
+    ("tenants project acme support", 0),
+    ("tenants project acme support --masking placeholders --answers report", 0),
+    ("tenants project acme nowhere", 2),
+    ("tenants project acme support --answers burn", 2),
     ("tenants revoke MADE", 0),
     ("sites list", 0),
     ("sites check", 1),
@@ -105,12 +109,16 @@ WORKING: list[tuple[str, int]] = [
     ("privacy scan TEXT --check", 1),
     ("privacy scan missing", 2),
     ("privacy mask TEXT", 0),
+    ("privacy restore TEXT --mapping MAPPING", 0),
+    ("privacy restore TEXT --mapping TEXT", 2),
+    ("privacy evaluate SAMPLES", 0),
+    ("privacy evaluate TEXT", 2),
 ]
 
 
 @pytest.fixture(scope="module")
 def files(crowd: Crowd, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """The files that commands read: a receipt, the same tampered with, a case, a text."""
+    """The files that commands read: a receipt, the same tampered with, a case, a text, a mapping, samples."""
     directory = tmp_path_factory.mktemp("given")
     _, headers, _ = crowd.riad.chat(crowd.key, "rabat-echo", "salam")
     _, _, receipt = crowd.riad.get(f"/v1/receipts/{headers['x-riad-receipt']}", crowd.key)
@@ -119,6 +127,8 @@ def files(crowd: Crowd, tmp_path_factory: pytest.TempPathFactory) -> dict[str, s
         "BROKEN": receipt.replace(b"extra ", b"extra A", 1),
         "CASE": json.dumps(CASE).encode(),
         "TEXT": b"smiti Fatima Zahra Benali, CIN BK123456",
+        "MAPPING": b'{"mapping": {"[PERSON_1]": "Fatima"}}',
+        "SAMPLES": "ary_Latn | smiti ⟦PERSON Fatima Zahra Benali⟧".encode(),
     }
     for name, content in contents.items():
         (directory / name).write_bytes(content)

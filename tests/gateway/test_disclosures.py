@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Callable, Iterator
 from itertools import accumulate
 from typing import Any
 
 import pytest
+from mistralai.client import Mistral
+from openai import OpenAI
 
+from riad.ledger.verify import words
 from tests.gateway.test_door import sse, text
 from tests.running import RunningRiad
 from tests.scripted_engine import enciphered
@@ -26,20 +27,6 @@ def masking_key(riad: RunningRiad) -> str:
     made = riad.command("keys", "create", "--tenant", "acme", "--project", "guarded", "--purpose", "customer_support")
     riad.command("tenants", "project", "acme", "guarded", "--answers", "mask")
     return str(made["key"])
-
-
-@pytest.fixture
-def project(riad: RunningRiad) -> Iterator[Callable[..., str]]:
-    """Make a key of a project with these choices."""
-    made = riad.command("keys", "create", "--tenant", "acme", "--project", "chosen", "--purpose", "customer_support")
-
-    def choose(*options: str) -> str:
-        riad.command("tenants", "project", "acme", "chosen", *options)
-        time.sleep(1)  # every worker knows by then
-        return str(made["key"])
-
-    yield choose
-    riad.command("keys", "revoke", made["id"])
 
 
 def outcome(riad: RunningRiad, headers: dict[str, str]) -> dict[str, Any]:
@@ -60,6 +47,7 @@ def test_new_persons_are_reported(riad: RunningRiad, key: str, model: str, strea
     record = outcome(riad, headers)
     assert record["answer_findings"] == COUNTS
     assert record["answer_masked"] is False
+    assert any("PERSON 1, PHONE 1. Masked: False" in sentence for sentence in words(record))
 
 
 @pytest.mark.parametrize("stream", [False, True])
@@ -145,6 +133,25 @@ def test_placeholders_are_recorded(riad: RunningRiad, key: str) -> None:
     assert headers["x-riad-masking"] == "placeholders"
     decision = riad.of_request(headers["x-request-id"])[0]
     assert (decision["kind"], decision["masking"]) == ("decision", "placeholders")
+    assert "Masked by: placeholders." in words(decision)
     _, headers, _ = riad.chat(key, "rabat-echo", ASKED)
     assert "x-riad-masking" not in headers
     assert "masking" not in riad.of_request(headers["x-request-id"])[0]
+
+
+def test_sdks_read_a_masked_stream(riad: RunningRiad, masking_key: str) -> None:
+    messages: Any = [{"role": "user", "content": f"{ASKED} {enciphered(NEW)}"}]
+    with OpenAI(base_url=f"{riad.url}/v1", api_key=masking_key, timeout=10, max_retries=0) as client:
+        with client.chat.completions.stream(model="paris-oracle", messages=messages) as stream:
+            stream.until_done()
+            said = stream.get_final_completion().choices[0].message.content or ""
+        with client.chat.completions.stream(model="paris-oracle-tools", messages=messages) as stream:
+            stream.until_done()
+            calls = stream.get_final_completion().choices[0].message.tool_calls or []
+    with Mistral(api_key=masking_key, server_url=riad.url) as mistral:
+        events = mistral.chat.stream(model="paris-oracle", messages=messages)
+        parts = [event.data.choices[0].delta.content for event in events]
+    assert said == "".join(part for part in parts if isinstance(part, str))
+    for got in (said, json.loads(calls[0].function.arguments)["text"]):
+        assert got.startswith(ASKED)
+        assert not any(private in got for private in STRANGERS)

@@ -6,16 +6,18 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from riad.gateway.disclosures import LONGEST, Held, Prompted
-from riad.privacy import scan
-from tests.privacy.corpus import samples
+from riad.privacy import evaluate, scan
+from riad.privacy.walk import JsonText
 
-TEXTS = [sample.text for sample in samples("tune")]
+CORPUS = Path(__file__).parents[1] / "privacy" / "corpus_tune.txt"
+TEXTS = [sample.text for sample in evaluate.read(CORPUS.read_bytes())]
 SEPARATORS = ["\n", " ", ". ", "\n\n", ", "]
 
 
@@ -90,3 +92,25 @@ def test_half_a_name_and_another_spelling_are_not_new() -> None:
         assert prompted.new(text, scan(text)) == [], text
     for text in ("Monsieur Benali Alami", "tel 0612345679", "CIN AB123457"):
         assert prompted.new(text, scan(text)), text
+
+
+@pytest.mark.parametrize("cut", range(1, 60))
+def test_json_that_was_cut_is_masked_too(cut: int) -> None:
+    text = '{"cni": "AB123456", "telephone": 212661987654, "x": {"nom": "Monsieur Karim Tazi"}}'
+    told = through(text[:-cut], is_json=True)
+    assert "661987654" not in told or not scan(JsonText(text[:-cut]))
+    assert "Karim Tazi" not in told
+
+
+def test_a_bare_number_in_json_becomes_a_string() -> None:
+    told = json.loads(through('{"telephone": 212661987654, "n": 3}', is_json=True))
+    assert told == {"telephone": "[PHONE]", "n": 3}
+
+
+def test_a_name_escaped_in_json_is_the_prompts() -> None:
+    prompt = "السيد أحمد بنعلي، Monsieur Mériem Élamrani"
+    prompted = Prompted([(prompt, scan(prompt))])
+    text = JsonText(json.dumps({"a": prompt}))
+    assert scan(text)
+    assert prompted.new(text, scan(text)) == []
+    assert through(text, prompted=prompted, is_json=True) == text

@@ -18,7 +18,8 @@ def test_a_text_is_scanned(riad: RunningRiad, key: str) -> None:
     status, headers, raw = riad.post(PATH, key, {"text": TEXT})
     assert status == 200, raw
     (result,) = json.loads(raw)["results"]
-    assert (result["class"], result["categories"]) == ("sensitive", ["health", "national_id"])
+    assert (result["class"], result["lang"]) == ("sensitive", "fr")
+    assert result["categories"] == ["health", "national_id"]
     found = {TEXT[span["start"] : span["end"]]: span for span in result["spans"]}
     assert found.keys() == {"Ahmed Benali", "AB123456", "0612345678"}
     assert found["Ahmed Benali"]["type"] == "PERSON"

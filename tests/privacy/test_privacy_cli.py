@@ -49,6 +49,7 @@ def test_scan_lines() -> None:
     assert result.exit_code == 0
     answers = [json.loads(line) for line in result.stdout.splitlines()]
     assert [(answer["id"], answer["class"]) for answer in answers] == [(7, "sensitive"), ("b", "none"), (None, "none")]
+    assert [answer["lang"] for answer in answers] == ["fr", "fr", "und"]
     span = answers[0]["spans"][0]
     assert span.keys() == {"start", "end", "type", "score", "why"}
     assert TEXT[span["start"] : span["end"]] == "Ahmed Benali"

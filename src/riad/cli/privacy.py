@@ -50,7 +50,7 @@ def scan(
         typer.Argument(metavar="FILE...", help=_("Text files, or folders of them; - is standard input.")),
     ] = None,
     jsonl: Annotated[
-        bool, typer.Option("--jsonl", help=_("Read {id, text} lines, write {id, spans, class} lines."))
+        bool, typer.Option("--jsonl", help=_("Read {id, text} lines, write {id, spans, class, lang} lines."))
     ] = False,
     check: Annotated[bool, typer.Option("--check", help=_("Exit with 1 when something is found."))] = False,
     config: ConfigOption = None,
@@ -188,6 +188,7 @@ def _encodable(text: str) -> str:
 def _scan_lines(data: bytes, *, check: bool) -> int:
     """Answer every line; 2 when one was not understood, 1 when asked to and something was found."""
     from riad.privacy import persons_class, scan_many
+    from riad.privacy.language import language
 
     lines = [(number, line) for number, line in enumerate(data.split(b"\n"), 1) if line.strip()]
     found = wrong = False
@@ -203,6 +204,7 @@ def _scan_lines(data: bytes, *, check: bool) -> int:
                 findings = next(answers)
                 found = found or bool(findings)
                 answer = {"id": entry.get("id"), "spans": _spans(findings), "class": persons_class(findings)}
+                answer["lang"] = language(entry["text"])
             sys.stdout.buffer.write(json.dumps(answer).encode() + b"\n")
     sys.stdout.flush()
     return 2 if wrong else 1 if check and found else 0

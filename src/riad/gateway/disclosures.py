@@ -10,8 +10,10 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 
 from riad.privacy import Finding, scan
+from riad.privacy.mask import _in_json as in_json
 from riad.privacy.mask import _same as same
-from riad.privacy.walk import JsonText
+from riad.privacy.mask import _unescaped as unescaped
+from riad.privacy.walk import JsonText, is_json
 
 LONGEST = 512
 """Characters of a stream that are held back at most."""
@@ -36,13 +38,13 @@ class Prompted:
 
     def new(self, text: str, findings: Sequence[Finding]) -> list[Finding]:
         """Those findings of an answer's text that its prompt did not hold."""
-        return [finding for finding in findings if not self._is_known(finding.type, text[finding.start : finding.end])]
+        return [finding for finding in findings if not self._is_known(finding.type, _value(text, finding))]
 
     def _is_known(self, type_: str, value: str) -> bool:
         if self._is_ours is not None and self._is_ours(type_, value):
             return True
         if self._known is None:
-            self._known = {_plain(f.type, text[f.start : f.end]) for text, found in self._found for f in found}
+            self._known = {_plain(f.type, _value(text, f)) for text, found in self._found for f in found}
             self._names = [frozenset(name.split()) for kind, name in self._known if kind == "PERSON"]
         plain = _plain(type_, value)
         if plain in self._known:
@@ -58,13 +60,22 @@ def _plain(type_: str, value: str) -> tuple[str, str]:
 
 
 def masked(text: str, findings: Sequence[Finding]) -> str:
-    """The text without these values, for good. Placeholders in it stay what they are."""
+    """The text without these values, for good. Placeholders in it stay what they are, and JSON stays JSON."""
+    spans = [(finding.start, finding.end, finding.type) for finding in findings]
+    bare = isinstance(text, JsonText) and is_json(text)
     pieces: list[str] = []
-    done = 0  # MERGE Masker(mode="redaction").mask(text, findings, again=True) if findings else text
-    for finding in findings:
-        pieces += (text[done : finding.start], f"[{finding.type}]")
-        done = finding.end
+    done = 0
+    for start, end, type_, quoted in in_json(text, spans) if bare else ((*span, False) for span in spans):
+        mark = f"[{type_}]"
+        pieces += (text[done:start], f'"{mark}"' if quoted else mark)
+        done = end
     return "".join((*pieces, text[done:]))
+
+
+def _value(text: str, finding: Finding) -> str:
+    """What was found, as it reads: without the escapes of JSON."""
+    value = text[finding.start : finding.end]
+    return unescaped(value) if isinstance(text, JsonText) else value
 
 
 class Held:

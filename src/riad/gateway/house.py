@@ -16,6 +16,7 @@ from riad.law import Law
 from riad.ledger.client import LedgerClient
 from riad.ledger.reader import Reader
 from riad.privacy import knowledge, scan
+from riad.privacy.language import language
 from riad.settings import Settings, Site
 from riad.sites.catalogue import Berth, Catalogue, Engine
 from riad.sites.client import Pool
@@ -68,6 +69,7 @@ class House:
         self.law = Law.load(settings.platform.packs)
         knowledge.choose(settings.platform.home, settings.privacy.folders)
         scan("")  # the scanner reads its lists on first use: now, not in somebody's request
+        language("salam")
         self.planner = Planner(self.law, self.catalogue, self.board, settings.privacy.media_purposes)
         self.metrics = Metrics()
         self.pools = {berth.name: _pool(berth.url, berth.site) for berth in self.catalogue.berths}

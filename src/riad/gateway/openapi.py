@@ -57,7 +57,8 @@ _SPAN = _object(
     **{"class": _PERSONS},
 )
 _RESULT = _object(
-    ["class", "categories", "spans"],
+    ["class", "lang", "categories", "spans"],
+    lang={"enum": ["fr", "en", "es", "arb", "ary", "ary_Latn", "zgh", "tzm_Latn", "mixed", "und"]},
     categories={"type": "array", "items": _TEXT},
     spans={"type": "array", "items": _SPAN},
     **{"class": _PERSONS},

@@ -14,6 +14,7 @@ from riad.gateway.calls import encode, json_object, wrong
 from riad.gateway.flow import LARGE
 from riad.gateway.house import House
 from riad.privacy import Finding, categories, persons_class, scan_many
+from riad.privacy.language import language
 from riad.tenants.keys import Key
 from riad.texts import N_
 
@@ -40,7 +41,7 @@ async def scanned(house: House, key: Key, request: Request, number: str) -> Resp
 
 def _answer(raw: bytes) -> bytes:
     texts = _texts(json_object(raw))
-    results = [_result(found) for found in scan_many(texts)]
+    results = [_result(text, found) for text, found in zip(texts, scan_many(texts), strict=True)]
     return encode({"results": results})
 
 
@@ -66,10 +67,11 @@ def _texts(body: dict[str, Any]) -> list[str]:
     return texts
 
 
-def _result(found: list[Finding]) -> dict[str, Any]:
+def _result(text: str, found: list[Finding]) -> dict[str, Any]:
     """What was found in one text. Places are in code points of that text."""
     return {
         "class": persons_class(found),
+        "lang": language(text),
         "categories": categories(found),
         "spans": [
             {

@@ -298,7 +298,8 @@ def words(entry: dict[str, Any], tr: Translate = english) -> Iterator[str]:
     if entry.get("v") != 1 or entry.get("kind") not in ("decision", "outcome"):
         yield tr(N_("An entry of a kind this verifier does not know: {entry}"), entry=_safe(json.dumps(entry)))
         return
-    for sentence in _DECIDED if entry["kind"] == "decision" else _ENDED:
+    more = [sentence for field, sentence in _WHERE_KNOWN.items() if entry.get(field)]
+    for sentence in (*(_DECIDED if entry["kind"] == "decision" else _ENDED), *more):
         names = [name for _, name, _, _ in Formatter().parse(sentence) if name]
         facts = {name: _when(entry.get(name)) if name == "time" else _safe(entry.get(name)) for name in names}
         yield tr(sentence, **facts)
@@ -321,6 +322,11 @@ _ENDED = (
     N_("Tokens counted by the engine: {tokens}."),
     N_("What was decided for it is entry {decision} of the same log."),
 )
+
+_WHERE_KNOWN = {
+    "masking": N_("Masked by: {masking}."),
+    "answer_findings": N_("Only the answer says of persons: {answer_findings}. Masked: {answer_masked}."),
+}
 
 
 def _safe(value: Any) -> str:

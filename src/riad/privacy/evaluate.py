@@ -109,7 +109,7 @@ def read(data: bytes) -> list[Sample]:
                 raise BadRequest(
                     N_("Line {line} is no sample: {error}."),
                     remedy=N_(
-                        'Write {"text", "spans": [{"start", "end", "type"}]}, or: lang | text with ⟦TYPE value⟧.'
+                        'Write {{"text", "spans": [{{"start", "end", "type"}}]}}, or: lang | text with ⟦TYPE value⟧.'
                     ),
                     line=number,
                     error=str(error),

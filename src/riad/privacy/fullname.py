@@ -43,6 +43,7 @@ class Reader:
         self.tokens = Tokens(text)
         self.lexicon: Lexicon = lexicon()
         self._likeness: dict[str, float] = {}
+        self._strength: dict[str, int] = {}
 
     # -- one word ---------------------------------------------------------------------------------------------------
 
@@ -61,9 +62,12 @@ class Reader:
 
     def strength(self, word: str) -> int:
         """The strength of a listed name, given or family; 0 for a word that no list knows."""
-        found = max(self.lexicon.given.get(word, 0), self.surname(word))
-        if not found and "\u2d30" <= word[0] <= "\u2d7f":
-            return self.strength(word.translate(TIFINAGH))
+        found = self._strength.get(word)
+        if found is None:
+            found = max(self.lexicon.given.get(word, 0), self.surname(word))
+            if not found and "\u2d30" <= word[0] <= "\u2d7f":
+                found = self.strength(word.translate(TIFINAGH))
+            self._strength[word] = found
         return found
 
     def belief(self, token: Token) -> float:

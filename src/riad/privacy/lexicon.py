@@ -28,6 +28,7 @@ FOLD = bytes(
 """ASCII capitals to small letters, ASCII punctuation and controls to spaces; the separator of texts stays."""
 
 _CLITICS = "وفبل"  # and, so, with, to: written joined to the word that follows
+_BEFORE_NAMES = "وبل"
 _JOINED = "وف"
 _JOINING = ("self", "title", "honorific", "kin", "called", "role")
 """Kinds of cues in front of which "and" is written joined."""
@@ -37,6 +38,8 @@ _HAMZAS = (("اي", "ائ"), ("وا", "ؤا"), ("وم", "ؤم"), ("وي", "ؤي"
 """Letters that lists fold and texts write with their hamza: "عائشة", "فؤاد"."""
 
 
+_DIAERESIS = re.compile("(?<=[aeo])i")
+_GRAVE = re.compile("e(?=[lnsvt]e$)")
 ADDRESS_ROLES = ("way", "way_after", "quarter", "unit", "floor", "country")
 """Words of addresses that are looked for; the rest of ``[address]`` is grammar (``address.py``)."""
 
@@ -101,6 +104,8 @@ def _phrase(text: str) -> str:
 
 def _spellings(phrase: str, endings: bool = True) -> set[bytes]:
     """The ways a phrase is typed: with and without accents, in capitals, with the alifs people mix."""
+    if phrase.isascii():
+        return {b" %b " % phrase.encode()}
     spelled = {phrase, " ".join(fold_word(word) for word in phrase.split()), phrase.upper()}
     if any("\u0600" <= letter <= "\u06ff" for letter in phrase):
         for word in phrase.split():
@@ -127,14 +132,16 @@ def _joined(phrase: str) -> set[bytes]:
     return spelled
 
 
-def _accented(name: str) -> Iterator[str]:
+def _accented(name: str) -> set[str]:
     """The accents that people put on a Latin name that lists hold without: "Saïda", "Aurélie", "Hélène"."""
-    yield name
-    for at, letter in enumerate(name):
-        if letter == "e":
-            yield from (name[:at] + accent + name[at + 1 :] for accent in "éè")
-        elif letter == "i" and at and name[at - 1] in "aeo":
-            yield name[:at] + "ï" + name[at + 1 :]
+    found = {name, _DIAERESIS.sub("ï", name)}
+    found |= {accented[:at] + "é" + accented[at + 1 :] for accented in found for at in _letters(accented)}
+    return found | {_GRAVE.sub("è", accented) for accented in found}
+
+
+def _letters(name: str) -> Iterator[int]:
+    """Where an "é" may stand: at any e but the last letter."""
+    return (at for at, letter in enumerate(name[:-1]) if letter == "e")
 
 
 def _given(given: dict[str, int]) -> Iterator[tuple[bytes, Word]]:
@@ -144,7 +151,7 @@ def _given(given: dict[str, int]) -> Iterator[tuple[bytes, Word]]:
             for accented in _accented(name):
                 yield b" %b " % accented.encode(), word
         arabic = "\u0600" <= name[0] <= "\u06ff"
-        for clitic in ("", *(_CLITICS if arabic and strength == STRONG else "ول" if arabic else "")):
+        for clitic in ("", *(_BEFORE_NAMES if arabic and strength == STRONG else "ول" if arabic else "")):
             # The last letter of an everyday word stays as it is: the name "علي" is not the word "على".
             for spelling in _spellings(name, endings=strength == STRONG):
                 yield b" " + clitic.encode() + spelling[1:], Word("given", str(strength), name, len(clitic))
@@ -224,8 +231,10 @@ def lexicon() -> Lexicon:
         - {name for names in (given, surnames) for name, strength in names.items() if strength == STRONG}
     )
     known = frozenset(" ".join(map(fold_word, name.split())) for name in _known())
+    not_names = frozenset(fold_word(word) for word, _ in _words("notnames.txt")) | announcing | _conditions(given)
+    never = particles | not_names
     by_pattern: dict[bytes, dict[Word, None]] = defaultdict(dict)
-    for pattern, word in _patterns({n: s for n, s in given.items() if n not in particles}, cues):
+    for pattern, word in _patterns({n: s for n, s in given.items() if n not in never}, cues):
         by_pattern[pattern][word] = None
     automaton = BytesAhoCorasick(by_pattern, MatchKind.Standard, Implementation.ContiguousNFA)
     return Lexicon(
@@ -233,7 +242,7 @@ def lexicon() -> Lexicon:
         [tuple(words) for words in by_pattern.values()],
         given,
         surnames,
-        frozenset(fold_word(word) for word, _ in _words("notnames.txt")) | announcing | _conditions(given),
+        not_names,
         particles,
         _places("before"),
         _places("after"),

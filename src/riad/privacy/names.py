@@ -10,6 +10,7 @@ school, a company or a king.
 from __future__ import annotations
 
 import re
+from functools import cached_property
 
 from riad.privacy import headings
 from riad.privacy.fold import fold_words
@@ -24,6 +25,10 @@ _TITLES = re.compile(
     r"le|la|l'|est|c'est|is|hiya|howa|huwa|hya|es|d|السيد|السيدة|الأستاذ|الأستاذة|الدكتور|الدكتورة|الآنسة|هو|هي|"
     r"ⵉⴳⴰ|ⴷ|:)(?:\.? |(?<=') ?|(?<=:) ?)",
     re.IGNORECASE,
+)
+_TITLE_WORDS = fold_words(
+    "m mr mme mlle ms mrs dr pr me sr sra don doña monsieur madame mademoiselle docteur professeur maître si ssi le la est "
+    "c'est is hiya howa huwa hya es d السيد السيدة الأستاذ الأستاذة الدكتور الدكتورة الآنسة هو هي ⵉⴳⴰ ⴷ"
 )
 _SPACE = re.compile(r"[ \t]{0,2}[:,]?[ \t]{1,2}")
 _GAPS = {
@@ -58,9 +63,6 @@ _ADDRESS = re.compile(r"[._@/\\]\w|[(\[]\w*[)\]]")
 """What, right behind a word, says the same."""
 _COMPANY = re.compile(r"[ \t]?(?:,|;|&|/|\bet\b|\band\b|\by\b|\bou?\b|\bw\b|\bd\b|و)?[ \t]?(?:\bet\b|\band\b|و)?[ \t]?")
 """What stands between the names of a list."""
-_MACHINE = re.compile(r"[PIVAC][A-Z<]([A-Z]{3})([A-Z]+(?:<[A-Z]+){0,4}<<[A-Z]+(?:<[A-Z]+){0,4})<")
-"""The line of names in a machine-readable zone (ICAO 9303)."""
-_ZONE = "shape: machine-readable zone"
 
 
 def find(text: str, hits: list[Seen]) -> list[Hit]:
@@ -68,7 +70,7 @@ def find(text: str, hits: list[Seen]) -> list[Hit]:
     finder = _Finder(text)
     found: list[Hit] = []
     answered = -1
-    finder.is_form = any(word.role == "name cue" and word.value == "field" for word, _, _ in hits)
+    finder.hits = hits
     for word, start, end in hits:
         # "je m'appelle" holds "m'appelle": of two cues that end together the longer comes first, and suffices.
         if word.role == "name cue" and word is not PAIR and end != answered:
@@ -76,24 +78,32 @@ def find(text: str, hits: list[Seen]) -> list[Hit]:
             if more:
                 answered = end
                 found += more
-    if "<<" in text:
-        found += [Hit(*match.span(2), "PERSON", 0.9, _ZONE) for match in _MACHINE.finditer(text)]
-    sure = sorted((hit.start, hit.end) for hit in found)
+    found += _unannounced(finder, hits, sorted((hit.start, hit.end) for hit in found))
+    return found + finder.in_company(found) if finder.maybe else found
+
+
+def _unannounced(finder: _Finder, hits: list[Seen], sure: list[tuple[int, int]]) -> list[Hit]:
+    """The persons that only their own names tell. ``sure``: the spans that cues announced, in order."""
+    found: list[Hit] = []
+    capitals: list[tuple[int, int]] = []
     at = reached = 0
     for word, start, end in hits:
-        if word.role != "given" and word is not PAIR:
-            continue
-        while at < len(sure) and sure[at][1] <= start:
-            at += 1
-        if at < len(sure) and sure[at][0] <= start:
-            continue
         if word is PAIR:
+            capitals.append((start, end))
+        elif word.role == "given" and start >= reached:
+            while at < len(sure) and sure[at][1] <= start:
+                at += 1
+            if at == len(sure) or sure[at][0] > start:
+                hit, reached = finder.from_given(start + word.skip, end, int(word.value))
+                found += hit
+    spans = sorted((*sure, *((hit.start, hit.end) for hit in found)))
+    at = 0
+    for start, end in capitals:
+        while at < len(spans) and spans[at][1] <= start:
+            at += 1
+        if at == len(spans) or spans[at][0] >= end:
             found += finder.from_capitals(start, end)
-        elif start >= reached:
-            hit, read = finder.from_given(start + word.skip, end, int(word.value))
-            reached = max(reached, read)
-            found += hit
-    return found + finder.in_company(found) if finder.maybe else found
+    return found
 
 
 class _Finder(Reader):
@@ -102,14 +112,18 @@ class _Finder(Reader):
         self.maybe: list[Hit] = []
         """Everyday words that are persons if they stand in a list of persons."""
         self._table_end = -1
-        self.is_form = False
+        self.hits: list[Seen] = []
+
+    @cached_property
+    def is_form(self) -> bool:
         """The text has a field that holds nothing but names: "name" is then a person's."""
+        return any(word.value == "field" for word, _, _ in self.hits)
 
     # -- what follows a cue ---------------------------------------------------------------------------------------
 
     def after_cue(self, cue: Word, start: int, end: int) -> list[Hit]:
         text, kind = self.text, cue.value
-        if kind == "thing" and self.is_form and text[start - 1 : start] not in ("_", ".", "-"):
+        if kind == "thing" and text[start - 1 : start] not in ("_", ".", "-") and self.is_form:
             kind = "field"
         if kind == "short_title" and not self._is_short_title(start, end):
             return []
@@ -119,13 +133,16 @@ class _Finder(Reader):
         if not gap:
             return self._in_column(cue, start, end) if kind in ("thing", "field") else []
         position = gap.end()
+        first = self.tokens.at(position)
         if kind not in ("closing", "thing"):
             for _ in range(3):
+                if first and first.word not in _TITLE_WORDS and first.raw[1:2] != "'":
+                    break
                 title = _TITLES.match(text, position)
                 if not title:
                     break
                 position = title.end()
-        first = self.tokens.at(position)
+                first = self.tokens.at(position)
         if not first or (first.word in self.lexicon.not_names and first.word not in self.lexicon.particles):
             return []
         sure = kind in ("self", "field")
@@ -179,7 +196,7 @@ class _Finder(Reader):
         if first.word in self.lexicon.particles and len(name) > 1:
             leads = max(leads, self.belief(name[1]))
         capitals = all(token.raw[0].isupper() or token.word in self.lexicon.particles for token in name)
-        capital = capitals and not self.shouting(first.start, name[-1].end)
+        capital = capitals and not (first.raw.isupper() and self.shouting(first.start, name[-1].end))
         several = len(name) > 1
         if kind == "self":
             return leads > (-6 if capital else -2.2)

@@ -5,8 +5,8 @@ API (arguments of tools and the properties of their schemas have keys people cho
 enough to be somebody's. ``texts`` lists them, ``replace`` puts others in their place, in the same order.
 
 A text in base64 (a ``data:`` address whose type is text, RFC 2397, alone or inside another text) is listed in clear,
-and put back in base64. Not read: images and sounds, which are counted instead (``Texts.unreadable``); the model's name; the
-roles and types that the API itself defines.
+and put back in base64. Not read: images and sounds, which are counted instead (``Texts.unreadable``); the model's
+name; the roles and types that the API itself defines.
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ def _collect(value: Any, found: Texts, depth: int) -> None:
 
 
 def _collect_text(value: str, found: Texts, depth: int) -> None:
-    if value[:1] in _OPENING and _is_json(value):
+    if value[:1] in _OPENING and is_json(value):
         if attached.MARK in value:
             _collect(msgspec.json.decode(value), found, depth + 1)
         else:
@@ -143,7 +143,7 @@ def _replaced(value: Any, replacements: Iterator[str], depth: int) -> Any:
 
 
 def _replaced_text(value: str, replacements: Iterator[str], depth: int) -> str:
-    if value[:1] in _OPENING and _is_json(value):
+    if value[:1] in _OPENING and is_json(value):
         if attached.MARK not in value:
             return str(next(replacements))
         document = msgspec.json.decode(value)
@@ -172,11 +172,12 @@ _ENCODED = frozenset({"data", "file_data"})
 """Where OpenAI's API wants a sound or a file in base64 without a ``data:`` before it."""
 
 
-def _is_json(text: str) -> bool:
-    if text.rstrip()[-1] not in "}]":
+def is_json(text: str) -> bool:
+    """Whether a text that begins like a JSON object or list is one."""
+    if not text.rstrip().endswith(("}", "]")):
         return False
     try:
-        msgspec.json.decode(text)
+        msgspec.json.decode(str(text))  # a JsonText is no str to msgspec
     except (msgspec.DecodeError, UnicodeError, RecursionError):
         return False
     return True

@@ -28,14 +28,15 @@ _STRONG = str(STRONG)
 _CAPITALS = bytes(0x41 if 0x41 <= byte <= 0x5A else byte for byte in range(256))
 _SMALL = bytes((0x2E, *range(0x61, 0x7B), *range(0x80, 0x100)))
 _PAIRS = re.compile(
-    rb"(?<![\w@/#.\x80-\xff-])(?:[A-Z](?:[a-z\x80-\xff'-]+|\.)|\xc3[\x80-\x9e][a-z\x80-\xff'-]+)"
+    rb"[A-Z\xc3](?<![\w@/#.\x80-\xff-].)(?:(?<=[A-Z])|(?<=\xc3)[\x80-\x9e])(?:[a-z\x80-\xff'-]+|\.)"
     rb"(?:[ -]?(?<=[. -])(?:(?:de|da|di|van|von|el|al|ben|du|dos|le|la) ){0,2}"
     rb"(?:[A-Z](?:[a-z\x80-\xff'-]+(?:[A-Z][a-z]+)?|\.)|\xc3[\x80-\x9e][a-z\x80-\xff'-]+)){1,8}"
 )
+"""Words in a row with their capitals, or initials. It starts with what ``re`` can leap to."""
 
 Seen = tuple[Word, int, int]
 """A word, where it starts and where it ends."""
-_LATER = ("title", "honorific", "kin", "called", "role")
+_LATER = ("title", "honorific", "kin", "called")
 """Kinds of cues that, before a word that no list knows, wait for something else to make the text worth reading."""
 _ON = (b" ", b"\t", b":")
 _FAMILY = ("بو", "بن", "او", "ايت", "ben", "bou", "ait")
