@@ -60,30 +60,39 @@ def names(database: sqlite3.Connection, role: str) -> tuple[list[str], list[str]
     return sorted(w for w in found if w.isascii()), sorted(w for w in found if "\u0600" <= w[0] <= "\u06ff")
 
 
-def western() -> list[str]:
-    """Given names of the census and of Faker, folded; ``?`` after those that are words too."""
-    found: set[str] = set()
-    for kind, most in (("female", 700), ("male", 500)):
-        text = (files("names") / f"dist.{kind}.first").read_text("utf-8")
-        found |= {line.split()[0].lower() for line in text.splitlines()[:most]}
-    for locale in ("fr_FR", "es_ES", "pt_PT", "it_IT"):
-        provider = import_module(f"faker.providers.person.{locale}").Provider
-        for names in (provider.first_names_male, provider.first_names_female):
-            found |= {fold_word(part) for name in names for part in re.split(r"[\s-]+", name)}
-    words = {
+def everyday() -> set[str]:
+    """The words that dictionaries of three languages have in small letters, folded."""
+    return {
         fold_word(word)
         for language in ("american-english", "french", "spanish")
         for word in Path("/usr/share/dict", language).read_text("utf-8").split()
         if word[0].islower()
     }
+
+
+def western(kinds: dict[str, int], attributes: tuple[str, ...], words: set[str]) -> list[str]:
+    """Names of the census, so many of each kind, and of Faker, folded; ``?`` after those that are words too."""
+    found: set[str] = set()
+    for kind, most in kinds.items():
+        text = (files("names") / f"dist.{kind}").read_text("utf-8")
+        found |= {line.split()[0].lower() for line in text.splitlines()[:most]}
+    for locale in ("fr_FR", "es_ES", "pt_PT", "it_IT"):
+        provider = import_module(f"faker.providers.person.{locale}").Provider
+        for attribute in attributes:
+            names = getattr(provider, attribute, ())
+            found |= {fold_word(part) for name in names for part in re.split(r"[\s'-]+", name)}
     found = {name for name in found if len(name) > 2 and name.isascii() and name.isalpha()} - PARTICLES
     return sorted(name + ("?" if name in words or len(name) == 3 else "") for name in found)
 
 
 def main() -> None:
-    head = "# Made by tools/privacy_names.py from the 1990 US census (public domain) and Faker (MIT): given names.\n"
-    body = textwrap.fill(" ".join(western()), 118)
-    (TARGET.parent / "world" / "given_derived.txt").write_text(head + body + "\n", encoding="utf-8")
+    words = everyday()
+    given = western({"female.first": 700, "male.first": 500}, ("first_names_male", "first_names_female"), words)
+    surnames = western({"all.last": 2500}, ("last_names",), words)
+    for role, names_ in (("given", given), ("surnames", surnames)):
+        head = f"# Made by tools/privacy_names.py from the 1990 US census (public domain) and Faker (MIT): {role}.\n"
+        body = textwrap.fill(" ".join(names_), 118)
+        (TARGET.parent / "world" / f"{role}_derived.txt").write_text(head + body + "\n", encoding="utf-8")
     with as_file(files("arabic_name_romanizer") / "resources" / "names.sqlite3") as path:
         database = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
         for role, target in (("given", "given_derived.txt"), ("surname", "surnames_derived.txt")):

@@ -11,13 +11,14 @@ import re
 from riad.privacy.fold import fold_words
 from riad.privacy.lexicon import STRONG, WEAK, Lexicon, lexicon
 from riad.privacy.likeness import TIFINAGH, likeness
-from riad.privacy.tokens import Token, Tokens
+from riad.privacy.tokens import Token, Tokens, caseless
 
 LONGEST = 6
 """Words of a name, at most: "Sidi Mohamed Ben Abdelkrim El Khattabi" has six."""
 _LINKS = (
     "o w ou et and wa y e qui who li lli 3ndi 3ndo 3ndha sken saken sakna men mn f fi d s seg zeg "
-    "من و في اللي عندي عندو عندها ساكن ⵙⴳ ⵖⵔ ⴳ ⴷ ⵏ"
+    "dyal mol moul mrat rah raha ghadi kan kant 3la l b bghit wach i ɣer g is ur de à a est is was has 3end "
+    "الى الي على عن ديال مول مولات هو هي راه غادي كان كانت أن ان لي ب ف ل لا حيت باش كي مرات من و في اللي عندي عندو عندها ساكن ⵙⴳ ⵖⵔ ⴳ ⴷ ⵏ"
 )
 _CONNECTORS = fold_words(_LINKS)
 _CLITICS = frozenset("وبلف")
@@ -25,14 +26,19 @@ _HONOURS = fold_words("moulay mly sidi lalla lala lla مولاي سيدي لال
 """Honorific words that are part of a name."""
 _FAMILY = ("بو", "بن", "او", "ايت", "بل", "ben", "bou", "bn", "ait")
 """How family names begin."""
+_VERB_STARTS = ("كي", "كت", "كن", "غاي", "غات", "غن", "kay", "kat", "kan", "gha")
+"""How verbs begin in Darija."""
+_VERBAL = ("اتو", "اتها", "ليا", "ليه", "ناه", "تني")
+"""How verbs end that have an object."""
 _OF = fold_words("de di da du del della van von der den dos do los las la le y e")
 _CLOSING = fold_words("الدين الله الحاج zahra zahrae ezzahra zohra eddine eddin din dine allah haj hajj")
 """Particles with which a name may end: what follows needs its own reasons."""
 _STREET = re.compile(r"(?:^|[\s,(])(?:r|av|bd|bld|blvd|pl|st|qu|rés|res|imm|lot|r[ée]s)\. ?$", re.IGNORECASE)
+_TRIBES = fold_words("ait aït ayt nait أيت نايت ⴰⵢⵜ")
+"""Particles that only family names have: what follows belongs to the name, whatever it is."""
+_FATHERS = fold_words("أبو أبي")
 _ORDINALS = r"lkhamis|l5amis|ssadis|essadis|ttani|tani)\b| (?:الأول|الاول|الثاني|الثالث|الرابع|الخامس|السادس)(?!\w)"
 _KINGS = re.compile(rf" (?:[IVX]{{1,4}}|1er|[1-9]|{_ORDINALS}")
-_LATIN = "\u0530"
-"""Scripts from here on have no capitals, as far as this module is concerned."""
 
 
 class Reader:
@@ -65,6 +71,8 @@ class Reader:
         found = self._strength.get(word)
         if found is None:
             found = max(self.lexicon.given.get(word, 0), self.surname(word))
+            if not found and word[0] in "uⵓ" and len(word) > 3:
+                found = self.lexicon.given.get(word[1:], 0)  # Amazigh: "son of"
             if not found and "\u2d30" <= word[0] <= "\u2d7f":
                 found = self.strength(word.translate(TIFINAGH))
             self._strength[word] = found
@@ -96,7 +104,7 @@ class Reader:
         """
         lexicon = self.lexicon
         name = [first]
-        plain = first.raw[0] >= _LATIN
+        plain = caseless(first.raw)
         shouting = first.raw.isupper() and len(first.raw) > 1 and self.shouting(first.start, first.end)
         pending: list[Token] = [first] if first.word in lexicon.particles and first.word not in lexicon.given else []
         position = first.end
@@ -104,7 +112,7 @@ class Reader:
             token = self.tokens.after(position) or self._line_below(name, shouting)
             if not token:
                 break
-            if (token.raw[0] >= _LATIN) != plain:
+            if caseless(token.raw) != plain:
                 if self.surname(token.word) == STRONG and token.word not in lexicon.not_names:
                     name.append(token)  # "Karima بناني"
                 break
@@ -112,6 +120,10 @@ class Reader:
             if token.word in lexicon.particles and self._links(token, lower):
                 name.append(token)
                 pending.append(token)
+                continue
+            if pending and pending[-1].word in _TRIBES and len(token.raw) > 2 and not token.raw.isdigit():
+                name.append(token)
+                pending.clear()
                 continue
             led = bool(pending) and pending[-1].word not in _CLOSING
             if not self._continues(token, led, announced, lower or shouting or plain, shouting, plain):
@@ -160,6 +172,8 @@ class Reader:
             return self.text[token.end : token.end + 1] == "."  # an initial
         capital = raw[0].isupper() and not shouting
         strength = self.strength(word)
+        if word in lexicon.verbs:
+            return False
         if word in lexicon.not_names and not (strength == STRONG and capital):
             return led and plain and (word.startswith("ال") or word in lexicon.given)
         if len(word) < 3 and not (strength == STRONG or (capital and self.like(word) > 0)):
@@ -179,32 +193,55 @@ class Reader:
             asked += 1.5  # rather "and" with the word it is written joined to
         if word.startswith(_FAMILY) and len(word) > 4:
             asked -= 1.5
-        if word[0] == "ⵓ" and announced:
-            asked -= 2.5  # "son of"
+        if word[0] in "uⵓ" and len(word) > 3:
+            asked -= 2.0  # Amazigh: "son of"
+        if word.endswith(_VERBAL):
+            asked += 1.2
         if plain and word.startswith("ال") and word[-1] == "ي" and len(word) > 5:
             asked -= 2.5
+        if word.startswith(_VERB_STARTS):
+            asked += 2.0
+        if plain and not announced and not word.startswith("ال"):
+            asked += 0.5  # among words without capitals a name's next word is rather a verb
         if strength == WEAK:
             asked -= 1.0 if plain else 0.3
+            behind = self.tokens.after(token.end)
+            if word in lexicon.given and behind is not None and self.belief(behind) > 1.5:
+                return True  # "محمد رضا الجامعي"
         return self.like(word) > asked
 
     def with_before(self, name: list[Token], before: Token, capital: bool) -> list[Token]:
-        """The name with the surname or the honorific that stands in front of it."""
-        word = before.word
-        if word in _HONOURS and (before.raw[0].isupper() or not capital):
-            return [before, *name]
-        if word in self.lexicon.particles and before.raw[0].isupper() and word not in self.lexicon.not_names:
-            return [before, *name]
-        if len(before.raw) == 1 and before.raw.isupper() and self.text[before.end : before.end + 1] == ".":
-            return [before, *name]
-        if capital and before.raw[0].isupper() and len(before.raw) > 2 and word not in self.lexicon.not_names:
-            surname = self.surname(word) == STRONG and word not in self.lexicon.given
-            shouted = before.raw.isupper() and not name[0].raw.isupper() and len(before.raw) > 3 and len(name) == 1
-            if surname or shouted or self.like(word) > 1.5:
-                further = self.tokens.before(before.start)
-                if further and further.word in self.lexicon.particles and further.raw[0].isupper():
-                    return [further, before, *name]
-                return [before, *name]
+        """The name with the surname, the particles, the initial or the honorific that stand in front of it."""
+        for _ in range(3):
+            more = self._fronted(name, before, capital)
+            if not more:
+                break
+            name = [more, *name]
+            further = self.tokens.before(more.start)
+            if not further:
+                break
+            before = further
         return name
+
+    def _fronted(self, name: list[Token], before: Token, capital: bool) -> Token | None:
+        """The word in front, if it belongs to the name."""
+        lexicon, word, raw = self.lexicon, before.word, before.raw
+        upper = raw[0].isupper()
+        if word in _HONOURS and (upper or not capital):
+            return before
+        if word in _FATHERS:
+            return before
+        if word[:1] in _CLITICS and word[1:] in _FATHERS:
+            return Token(before.start + 1, before.end, raw[1:], word[1:])
+        if word in lexicon.particles and upper and word not in lexicon.not_names:
+            return before
+        if len(raw) == 1 and upper and raw != "M" and self.text[before.end : before.end + 1] == ".":
+            return before
+        if not capital or not upper or len(raw) < 3 or word in lexicon.not_names:
+            return None
+        surname = self.surname(word) == STRONG and word not in lexicon.given
+        shouted = raw.isupper() and not name[0].raw.isupper() and len(raw) > 3 and len(name) == 1
+        return before if surname or shouted or self.like(word) > 1.5 else None
 
     def ends_phrase(self, position: int) -> bool:
         """Nothing more of a name follows: the end, punctuation, a number or a word that links."""
@@ -239,6 +276,8 @@ class Reader:
         """The name is a street's, a school's, a mosque's."""
         if self.text[start - 1 : start] in (" ", ".") and _STREET.search(self.text[max(0, start - 7) : start]):
             return True
+        if self.text[start - 1 : start] in ("ل", "ب", "و", "ف"):
+            start -= 1
         for _ in range(3):
             before = self.tokens.before(start)
             if not before:

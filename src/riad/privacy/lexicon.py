@@ -28,7 +28,6 @@ FOLD = bytes(
 """ASCII capitals to small letters, ASCII punctuation and controls to spaces; the separator of texts stays."""
 
 _CLITICS = "وفبل"  # and, so, with, to: written joined to the word that follows
-_BEFORE_NAMES = "وبل"
 _JOINED = "وف"
 _JOINING = ("self", "title", "honorific", "kin", "called", "role")
 """Kinds of cues in front of which "and" is written joined."""
@@ -67,6 +66,7 @@ class Lexicon(NamedTuple):
     known_words: frozenset[str]  # the words of those
     near: frozenset[str]  # words that one says of persons: "dis à", "m3a", "على"
     ambiguous: frozenset[str]  # given names that are no everyday words, but do not stand alone either
+    verbs: frozenset[str]  # and that persons do: behind a given name
     headings: dict[str, str]  # folded titles of columns of names, and their kind
 
 
@@ -109,10 +109,9 @@ def _spellings(phrase: str, endings: bool = True) -> set[bytes]:
     spelled = {phrase, " ".join(fold_word(word) for word in phrase.split()), phrase.upper()}
     if any("\u0600" <= letter <= "\u06ff" for letter in phrase):
         for word in phrase.split():
-            for first in _ALIFS if fold_word(word[0]) == "ا" else ():
-                spelled.add(phrase.replace(word, first + word[1:]))
-            for last in _ENDINGS.get(fold_word(word[-1]), ()) if endings or word[-1] in "هة" else ():
-                spelled.add(phrase.replace(word, word[:-1] + last))
+            firsts = _ALIFS if fold_word(word[0]) == "ا" else word[0]
+            lasts = _ENDINGS.get(fold_word(word[-1]), word[-1]) if endings or word[-1] in "هة" else word[-1]
+            spelled |= {phrase.replace(word, first + word[1:-1] + last) for first in firsts for last in lasts}
         for plain, written in _HAMZAS:
             if plain in phrase:
                 spelled |= {spelling.replace(plain, written) for spelling in spelled}
@@ -140,8 +139,8 @@ def _accented(name: str) -> set[str]:
 
 
 def _letters(name: str) -> Iterator[int]:
-    """Where an "é" may stand: at any e but the last letter."""
-    return (at for at, letter in enumerate(name[:-1]) if letter == "e")
+    """Where an "é" may stand."""
+    return (at for at, letter in enumerate(name) if letter == "e")
 
 
 def _given(given: dict[str, int]) -> Iterator[tuple[bytes, Word]]:
@@ -151,7 +150,7 @@ def _given(given: dict[str, int]) -> Iterator[tuple[bytes, Word]]:
             for accented in _accented(name):
                 yield b" %b " % accented.encode(), word
         arabic = "\u0600" <= name[0] <= "\u06ff"
-        for clitic in ("", *(_BEFORE_NAMES if arabic and strength == STRONG else "ول" if arabic else "")):
+        for clitic in ("", *(_CLITICS if arabic and strength == STRONG else "ولب" if arabic else "")):
             # The last letter of an everyday word stays as it is: the name "علي" is not the word "على".
             for spelling in _spellings(name, endings=strength == STRONG):
                 yield b" " + clitic.encode() + spelling[1:], Word("given", str(strength), name, len(clitic))
@@ -175,7 +174,7 @@ def _announcing(kind: str, cue: str) -> Iterator[tuple[bytes, Word]]:
 def _patterns(given: dict[str, int], cues: dict[str, list[str]]) -> Iterator[tuple[bytes, Word]]:
     yield from _given(given)
     for kind, said in cues.items():
-        if kind not in ("particles", "near"):
+        if kind not in ("particles", "near", "verb"):
             for cue in said:
                 yield from _announcing(kind, cue)
     for role, entries in (("cue", table().cues), ("not", table().against)):
@@ -226,7 +225,13 @@ def lexicon() -> Lexicon:
     cues = _cues()
     particles = frozenset(map(fold_word, cues["particles"]))
     announcing = (
-        {fold_word(cue) for kind, words in cues.items() if kind != "near" for cue in words if " " not in cue}
+        {
+            fold_word(cue)
+            for kind, words in cues.items()
+            if kind not in ("near", "verb")
+            for cue in words
+            if " " not in cue
+        }
         - particles
         - {name for names in (given, surnames) for name, strength in names.items() if strength == STRONG}
     )
@@ -251,5 +256,6 @@ def lexicon() -> Lexicon:
         frozenset(word for name in known for word in name.split()),
         frozenset(map(fold_word, cues["near"])),
         frozenset(fold_word(word) for word, _ in _words("ambiguous.txt")),
+        frozenset(map(fold_word, cues["verb"])),
         {" ".join(map(fold_word, cue.split())): kind for kind in ("thing", "field") for cue in cues[kind]},
     )

@@ -17,7 +17,7 @@ from riad.privacy.fold import fold_words
 from riad.privacy.fullname import LONGEST, Reader
 from riad.privacy.identifiers import Hit
 from riad.privacy.lexicon import STRONG, WEAK, Word
-from riad.privacy.tokens import Token
+from riad.privacy.tokens import Token, caseless
 from riad.privacy.words import PAIR, Seen
 
 _TITLES = re.compile(
@@ -56,7 +56,7 @@ _ANNOUNCING = ("title", "short_title", "honorific", "role")
 """Kinds of cues behind which unknown words are rather names, besides those that are sure."""
 _SPEAKS = fold_words("أنا انا ana معاك معاكم معك معكم m3ak m3akom")
 _FROM = fold_words("من mn men min de from seg ⵙⴳ")
-_DESCENT = fold_words("بن ابن بنت منت ben bin bent bint mint ould ولد ⴱⵏ")
+_DESCENT = fold_words("بن ابن بنت منت ben bin bent bint mint ould ولد أيت ait ⴱⵏ ⴰⵢⵜ")
 _GLUE = ("@", "/", "_", ".", "#", "-")
 """What, right before a word, says that it is part of an address, a path or an identifier."""
 _ADDRESS = re.compile(r"[._@/\\]\w|[(\[]\w*[)\]]")
@@ -94,6 +94,8 @@ def _unannounced(finder: _Finder, hits: list[Seen], sure: list[tuple[int, int]])
             while at < len(sure) and sure[at][1] <= start:
                 at += 1
             if at == len(sure) or sure[at][0] > start:
+                if word.skip and finder.is_given(start):
+                    continue  # "لحسن" is a name, not "to Hassan"
                 hit, reached = finder.from_given(start + word.skip, end, int(word.value))
                 found += hit
     spans = sorted((*sure, *((hit.start, hit.end) for hit in found)))
@@ -101,7 +103,7 @@ def _unannounced(finder: _Finder, hits: list[Seen], sure: list[tuple[int, int]])
     for start, end in capitals:
         while at < len(spans) and spans[at][1] <= start:
             at += 1
-        if at == len(spans) or spans[at][0] >= end:
+        if at == len(spans) or spans[at][0] >= end or finder.starts_before(start, spans[at][0]):
             found += finder.from_capitals(start, end)
     return found
 
@@ -127,7 +129,7 @@ class _Finder(Reader):
             kind = "field"
         if kind == "short_title" and not self._is_short_title(start, end):
             return []
-        if kind == "honorific" and self.is_place(start):
+        if kind in ("honorific", "weak") and self.is_place(start):
             return []
         gap = _GAPS[kind].match(text, end)
         if not gap:
@@ -201,12 +203,14 @@ class _Finder(Reader):
         if kind == "self":
             return leads > (-6 if capital else -2.2)
         if kind == "field":
+            if not self.lexicon.places.isdisjoint(token.word for token in name):
+                return False
             return leads > (-4.5 if capitals else -2.2)
         if kind in ("title", "short_title"):
             if capital:
                 return leads > -4.3 or best == 5
             return (kind == "title" and leads > 0.5) or (best == 5 and leads > -1.5)
-        if any(token.word in _DESCENT for token in name[1:-1]) and leads >= 1 and best >= 1:
+        if any(token.word in _DESCENT for token in name[1:-1]) and leads > (-2 if kind == "kin" else 1) and best >= 1:
             return True
         if kind == "honorific":
             return leads >= (0 if capital else 1.0)
@@ -214,7 +218,7 @@ class _Finder(Reader):
             asked = WEAK if kind == "kin" or not capital else STRONG
             if self._says_who(first) and first.word in self.lexicon.given:
                 return True
-            doubtful = first.word in self.lexicon.ambiguous and not (kind == "kin" and first.raw[0] >= "\u0530")
+            doubtful = first.word in self.lexicon.ambiguous and not (kind == "kin" and caseless(first.raw))
             if self.lexicon.given.get(first.word, 0) >= asked and not doubtful:
                 return True
             return leads > (0.5 if capital and kind == "kin" else 1.5 if capital or several or kind == "kin" else 2.5)
@@ -233,9 +237,9 @@ class _Finder(Reader):
             return several or leads > 1.5 or kind == "closing"
         if capital and several:
             return kind != "thing" and min(beliefs) > -2.7
-        if kind == "role" and not several and first.raw[0] < "\u0530":
+        if kind == "role" and not several and not caseless(first.raw):
             return self.lexicon.given.get(first.word) == STRONG and first.word not in self.lexicon.ambiguous
-        whole = several or kind == "closing" or first.raw[0] >= "\u0530"
+        whole = several or kind == "closing" or caseless(first.raw)
         return kind != "thing" and whole and best == 5 and leads > -1
 
     def _says_who(self, first: Token) -> bool:
@@ -300,8 +304,9 @@ class _Finder(Reader):
             return best >= 1
         if capital:
             return best > 1.5
-        if first.raw[0] >= "\u0530":
-            return best > 1.5 and not others[0].word.startswith("ال")
+        if caseless(first.raw):
+            nisba = others[0].word.startswith("ال") and others[0].word[-1] == "ي"
+            return best > 1.5 and (nisba or not others[0].word.startswith("ال"))
         return best > 2.5 and before is not None and before.word in self.lexicon.near
 
     def _alone(self, first: Token, before: Token | None, capital: bool, strength: int) -> list[Hit]:
@@ -319,7 +324,9 @@ class _Finder(Reader):
             if brand and before and self._within_phrase(before) and self.like(before.word) < 0:
                 return []
             return [hit]
-        near = (before is not None and before.word in self.lexicon.near) or (joined and len(first.word) > 3)
+        behind = self.tokens.after(first.end)
+        acts = behind is not None and behind.word in self.lexicon.verbs
+        near = acts or (before is not None and before.word in self.lexicon.near) or (joined and len(first.word) > 3)
         if near and first.word not in self.lexicon.ambiguous:
             return [hit._replace(why="list: given name; cue: a word said of persons")]
         self.maybe.append(hit._replace(score=0.4, why="list: given name among others"))
@@ -328,6 +335,16 @@ class _Finder(Reader):
     def _within_phrase(self, token: Token) -> bool:
         """A word before it in the phrase: its own capital is no sentence's."""
         return token.word not in self.lexicon.not_names and self.tokens.before(token.start) is not None
+
+    def is_given(self, start: int) -> bool:
+        """The word there is a given name as it stands."""
+        token = self.tokens.at(start)
+        return token is not None and self.lexicon.given.get(token.word) == STRONG
+
+    def starts_before(self, start: int, found: int) -> bool:
+        """Words with capitals begin a name before the one that was found among them."""
+        first = self.tokens.at(start)
+        return start < found and first is not None and first.word not in self.lexicon.not_names
 
     # -- words in capitals that no list knows ---------------------------------------------------------------------
 
@@ -356,7 +373,9 @@ class _Finder(Reader):
         if words[0].raw == "D" and len(words) > 2 and words[1].word in lexicon.given:
             words.pop(0)  # don
         low, mean = min(beliefs), sum(beliefs) / len(beliefs)
-        if len(words[0].raw) == 1:
+        if lexicon.given.get(words[0].word) == STRONG and low > -2.7:
+            believed = len(full) > 1
+        elif len(words[0].raw) == 1:
             believed = low > -1.0 and len(full[0].raw) > 3
         elif len(words[-1].raw) == 1:
             believed = low > 1.0

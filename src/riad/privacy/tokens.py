@@ -9,7 +9,7 @@ from riad.privacy.fold import fold_word
 
 _WORD = r"(?:\d?[^\W\d_](?:[^\W_]|['\-](?=[^\W_])){0,47})"
 _HERE = re.compile(_WORD)
-_NEXT = re.compile(rf"( {{1,2}}|\t|\. ?(?=[^\W\d_])|[-_])({_WORD})")
+_NEXT = re.compile(rf"( {{1,2}}|\t|\.[ -]?(?=[^\W\d_])|[-_])({_WORD})")
 _REACH = 26
 """Code points looked at in front of a word, for the one before."""
 
@@ -60,6 +60,12 @@ class Tokens:
 
 
 _BREAKS = (" ", "\n", "\t", "(", '"', ",", ":", "]", "/", ".", "@", "_")
+
+
+def caseless(word: str) -> bool:
+    """Whether the word's script has no capitals: Arabic, Tifinagh."""
+    letter = word[0] if word[0].isalpha() else word[1:2]
+    return letter.lower() == letter.upper()
 
 
 def _token(start: int, raw: str) -> Token:

@@ -17,7 +17,7 @@ _DIGITS = re.compile(rb"[^\n]{0,40}?\d[\d./-]")
 _HEADS = re.compile(rb"[\"'* ]{0,3}[,;\t|\r\n]")
 _NUMBER = re.compile(rb"\d[\d./-]")
 _CAPITAL = re.compile(rb"[\s.:,\"'(*-]{1,6}(?:[A-Z\x80-\xff]|[lL][ea] |l')")
-_ASCII_CAPITAL = re.compile(rb"[\s.:,\"'(*-]{1,6}(?:[A-Z]|\xc6\x90|\xe2\xb4|\xe2\xb5)")
+_ASCII_CAPITAL = re.compile(rb"[\s.:,\"'(*-]{1,6}(?:[A-Z]|\xc3[\x80-\x9e]|\xc6\x90|\xe1\xb8|\xe1\xb9|\xe2\xb4|\xe2\xb5)")
 _VALUE = re.compile(rb"[\"'*)\] \t]{0,7}[:=|>\t]")
 _COLUMN = re.compile(rb"[\"' ]{0,2}(?:[,;|][^ \n]|\r?\n[^\n]{0,60}[,;|])")
 _LINE = re.compile(rb"[ \t]{0,4}[,.!;:]?[ \t]{0,8}\r?\n|[,:] ")
@@ -28,9 +28,9 @@ _STRONG = str(STRONG)
 _CAPITALS = bytes(0x41 if 0x41 <= byte <= 0x5A else byte for byte in range(256))
 _SMALL = bytes((0x2E, *range(0x61, 0x7B), *range(0x80, 0x100)))
 _PAIRS = re.compile(
-    rb"[A-Z\xc3](?<![\w@/#.\x80-\xff-].)(?:(?<=[A-Z])|(?<=\xc3)[\x80-\x9e])(?:[a-z\x80-\xff'-]+|\.)"
+    rb"[A-Z\xc3\xc6\xe1](?<![\w@/#.\x80-\xff-].)(?:(?<=[A-Z])|(?<=\xe1)[\xb8\xb9][\x80-\xbf]|(?<=\xc3)[\x80-\x9e]|(?<=\xc6)\x90)(?:[a-z\x80-\xff'-]+|\.)"
     rb"(?:[ -]?(?<=[. -])(?:(?:de|da|di|van|von|el|al|ben|du|dos|le|la) ){0,2}"
-    rb"(?:[A-Z](?:[a-z\x80-\xff'-]+(?:[A-Z][a-z]+)?|\.)|\xc3[\x80-\x9e][a-z\x80-\xff'-]+)){1,8}"
+    rb"(?:[A-Z](?:[a-z\x80-\xff'-]+(?:[A-Z][a-z]+)?|\.)|(?:\xc3[\x80-\x9e]|\xc6\x90|\xe1[\xb8\xb9][\x80-\xbf])[a-z\x80-\xff'-]+)){1,8}"
 )
 """Words in a row with their capitals, or initials. It starts with what ``re`` can leap to."""
 
@@ -69,7 +69,7 @@ def look(data: bytes, shapes: bool) -> list[Seen]:
                     weak.append((word, start, end))
                     continue
                 if not _announces(data, value, end):
-                    if value in _LATER:
+                    if value in _LATER or (value == "role" and data[end + 1 : end + 2] >= b"\x80"):
                         weak.append((word, start, end))
                     continue
                 alive = True
