@@ -104,7 +104,7 @@ def test_json_that_was_cut_is_masked_too(cut: int) -> None:
 
 def test_a_bare_number_in_json_becomes_a_string() -> None:
     told = json.loads(through('{"telephone": 212661987654, "n": 3}', is_json=True))
-    assert told == {"telephone": "[PHONE]", "n": 3}
+    assert told == {"telephone": "[PHONE_0]", "n": 3}
 
 
 def test_a_name_escaped_in_json_is_the_prompts() -> None:
