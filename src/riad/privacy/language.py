@@ -106,6 +106,7 @@ class _Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     latin: _Table
     arabic: _Table
 
+
 class _Word(NamedTuple):
     """What is known of a chunk of text between spaces. ``costs`` of its script's languages, then a sentinel."""
 
@@ -115,6 +116,7 @@ class _Word(NamedTuple):
     lead: int  # of the cheapest language over the next
     language: str  # when the script alone says it, else empty
     ends: bool  # a sentence or a line
+
 
 _cache: dict[str, _Word] = {}
 _STEP = 1 / 16  # costs are whole sixteenths of a nat
@@ -195,7 +197,9 @@ def languages(text: str) -> list[Segment]:
 
 
 def _segment(start: int, end: int, words: Sequence[_Word], language: str) -> Segment:
-    return Segment(start, end, language, 1 / (1 + math.exp(-min(_ahead(words, language), 99))) if language != UND else 0)
+    return Segment(
+        start, end, language, 1 / (1 + math.exp(-min(_ahead(words, language), 99))) if language != UND else 0
+    )
 
 
 def _settle(labels: list[str]) -> list[str]:
@@ -365,7 +369,9 @@ def _word(chunk: str) -> _Word:
         return _Word(_PLAIN, letters[main], (), 0, _ONE[main], ends)
     script = _LATIN if main == "latin" else _ARABIC
     table = _tables()[script]
-    scores = [sum(column) for column in zip(*(table.scores(piece) for kind, piece in found if kind == main), strict=True)]
+    scores = [
+        sum(column) for column in zip(*(table.scores(piece) for kind, piece in found if kind == main), strict=True)
+    ]
     best, scale = max(scores), table.scale / _STEP
     costs = [min(_WORD, round((best - score) * scale)) for score in scores]
     return _Word(script, letters[main], (*costs, 1), sorted(costs)[1], "", ends)

@@ -17,7 +17,9 @@ _DIGITS = re.compile(rb"[^\n]{0,40}?\d[\d./-]")
 _HEADS = re.compile(rb"[\"'* ]{0,3}[,;\t|\r\n]")
 _NUMBER = re.compile(rb"\d[\d./-]")
 _CAPITAL = re.compile(rb"[\s.:,\"'(*-]{1,6}(?:[A-Z\x80-\xff]|[lL][ea] |l')")
-_ASCII_CAPITAL = re.compile(rb"[\s.:,\"'(*-]{1,6}(?:[A-Z]|\xc3[\x80-\x9e]|\xc6\x90|\xe1\xb8|\xe1\xb9|\xe2\xb4|\xe2\xb5)")
+_ASCII_CAPITAL = re.compile(
+    rb"[\s.:,\"'(*-]{1,6}(?:[A-Z]|\xc3[\x80-\x9e]|\xc6\x90|\xe1\xb8|\xe1\xb9|\xe2\xb4|\xe2\xb5)"
+)
 _VALUE = re.compile(rb"[\"'*)\] \t]{0,7}[:=|>\t]")
 _COLUMN = re.compile(rb"[\"' ]{0,2}(?:[,;|][^ \n]|\r?\n[^\n]{0,60}[,;|])")
 _LINE = re.compile(rb"[ \t]{0,4}[,.!;:]?[ \t]{0,8}\r?\n|[,:] ")
