@@ -98,7 +98,8 @@ class Texts:
         known = {line for lines in english.values() for line in lines}
         found = {
             "fr": self._european("fr", "fr-FR"),
-            "es": self._european("es", "es-ES") | {"fortunes": self._fortunes("fortunes-es/usr/share/games/fortunes/es")},
+            "es": self._european("es", "es-ES")
+            | {"fortunes": self._fortunes("fortunes-es/usr/share/games/fortunes/es")},
             "en": english,
             "arb": self._european("ar", "ar-MA")
             | {
