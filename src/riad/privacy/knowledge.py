@@ -86,11 +86,11 @@ def unfit(path: Path, error: str) -> BadSettings:
     )
 
 
-def languages() -> Iterator[dict[str, Any]]:
-    """What every language says: the packs' own (``languages/*.toml`` in a pack) after ours."""
-    for directory in (LANGUAGES, *(folder / "languages" for folder in folders())):
-        for path in sorted(directory.glob("*.toml")):
-            yield _toml(path)
+@remembered
+def languages() -> tuple[dict[str, Any], ...]:
+    """What every language says: the packs' own (``languages/*.toml`` in a pack) after ours. Read once."""
+    directories = (LANGUAGES, *(folder / "languages" for folder in folders()))
+    return tuple(_toml(path) for directory in directories for path in sorted(directory.glob("*.toml")))
 
 
 def lines(name: str) -> Iterator[str]:

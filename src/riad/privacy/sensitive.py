@@ -1,6 +1,6 @@
 """What makes personal data sensitive: words near a person that say something of their health, religion, politics…
 
-Law 09-08, article 1(3). The words are data (``data/sensitive.toml``): conditions and memberships, not topics, and they
+Law 09-08, article 1(3). The words are data (``[sensitive]`` in ``languages/``): conditions and memberships, not topics, and they
 count only near an identifier of a person. Their category is reported even where it is no matter of that article
 ("offences", article 12): the law room decides what follows.
 """
