@@ -47,7 +47,8 @@ class Disguise:
         self._made: dict[tuple[str, str], tuple[int, str, str]] = {}  # the attempt, what stood before, the surrogate
         self._names: dict[str, str | None] = {}  # what stands for a name within names, folded; None if several do
         self._originals: dict[str, str] = {}  # those names as first written
-        self._whole: set[str] = set()  # surrogates that stand somewhere by themselves, squashed
+        self._parts: set[str] = set()  # names in surrogates, and they themselves, squashed
+        self._whole: set[str] = set()  # those that stand somewhere by themselves
         self._seen: set[str] = set()  # words and numbers of the texts
         self._unread: list[str] = []  # texts whose words are not there yet
         self._numbers = 0
@@ -155,7 +156,7 @@ class Disguise:
         if len(squash) < shortest or squash == squashed(core) or squash in self._spellings or squash in self._seen:
             return False
         names = [squashed(part.text) for part in made.parts if part.telling]
-        taken = self._spellings if strict else self._whole
+        taken = self._parts if strict else self._whole
         return not any(name in self._seen or name in taken for name in names)
 
     def _keep(self, made: Made, value: str, *, strict: bool) -> None:
@@ -171,6 +172,7 @@ class Disguise:
             self._names[folded] = part.text if part.telling and strict and folded not in self._names else None
             self._originals.setdefault(folded, part.original)
         self._whole.add(squashed(made.text))
+        self._parts.update(map(squashed, (made.text, *(part.text for part in made.parts))))
         self._add(made.text, value)
 
     def _add(self, surrogate: str, value: str) -> None:

@@ -5,15 +5,15 @@ gender of a name where it shows. The same key and value give the same one, so th
 alike with nothing stored. Whoever has the key can try values against a surrogate: it is a secret.
 
 *Nobody's by a standard or a registry*: EMAIL (example.com, .net, .org: RFC 2606) · IP (RFC 5737, 3849, 2544) · PHONE of
-France, the United Kingdom, Germany and North America (ranges reserved for fiction) · NIR (birth number 000), NN and BIS
-(serial number 000 or 999) · PLATE of Morocco (prefecture 0 or 90 to 99), France and Spain (letters not used) · CARD (no
-network issues numbers that start with 0) · GPS (open sea).
-*Nobody's as far as is known*: RIB and IBAN of Morocco (bank 990 to 999), IBAN of twelve more countries (a bank of
-nines) · PHONE of Morocco, Spain, Belgium, the Netherlands, Italy, Tunisia, Algeria, Senegal and Egypt
-(ranges not allocated today; a national number is taken to be Moroccan) · ICE (from 900 000 000) · CIN of two letters (a
-pair that no list has).
+France, the United Kingdom, North America and four German cities (ranges reserved for fiction) · NIR (birth number 000),
+NN and BIS (serial number 000 or 999), SSN (area 666) · PLATE of Morocco (prefecture 0 or 90 to 99), France and Spain
+(letters not used) · CARD (no network issues numbers that start with 0) · GPS (open sea).
+*Nobody's as far as is known*: RIB and IBAN of Morocco (bank 990 to 999), IBAN of twelve countries more (bank of nines)
+· PHONE of Morocco, Spain, Belgium, the Netherlands, Italy, Tunisia, Algeria, Senegal and Egypt (ranges not allocated
+today; a national number is taken to be Moroccan, whatever it may be elsewhere) · ICE (from 900 000 000) · CIN of two
+letters (a pair that no list has).
 *Only improbable*: every other identifier (SIREN, SIRET, TVA, CNSS, IF, RC, MASSAR, PASSPORT, one-letter CIN, DNI, NIE,
-BSN, IDNR, CODICEFISCALE, MF, NINEA…: digits and letters at random, with a valid key) · HANDLE · ADDRESS.
+BSN, IDNR, CODICEFISCALE, MF, NINEA, SECRET…: digits and letters at random, with a valid key) · HANDLE · ADDRESS.
 *Perhaps somebody's namesake*: PERSON, made of common names. DOB is another date within four years, no secret by itself.
 """
 

@@ -5,10 +5,9 @@ What has a country's check key and no rule of its own here is drawn until python
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable
-from typing import Any
 
+from riad.privacy.checks import named
 from riad.privacy.surrogates.accounts import iban, key97, rib
 from riad.privacy.surrogates.draw import Draw
 from riad.privacy.surrogates.people import same_digits
@@ -75,11 +74,10 @@ def _like(character: str, other: str) -> str:
 
 def _until_valid(type_: str, plain: str, make: Callable[[], str]) -> str | None:
     """Drawn again until every key that the original has right is right again; None if that never happens."""
-    modules: list[Any] = [importlib.import_module(f"stdnum.{name}") for name in _STANDARD[type_]]
-    kept = [module for module in modules if module.is_valid(plain)]
+    kept = [check for check in map(named, _STANDARD[type_]) if check(plain)]
     for _ in range(_TRIES if kept else 1):
         made = make()
-        if all(module.is_valid(made) for module in kept):
+        if all(check(made) for check in kept):
             return made
     return None
 
@@ -153,10 +151,15 @@ def _codice_fiscale(plain: str, draw: Draw) -> str:
     return f"{name}{birth}{draw.one('ABCDEFGHIL')}{draw.digits(3)}{draw.one(LETTERS)}"
 
 
+def _ssn(plain: str, draw: Draw) -> str:
+    """Area 666, which the Social Security Administration never gave out."""
+    return f"666{draw.between(1, 99):02}{draw.between(1, 9999):04}" if len(plain) == 9 else shape(plain, draw)
+
+
 def _cin(plain: str, draw: Draw) -> str:
     """Two letters become a pair that no identity card is known to start with; one letter is any."""
     made = shape(plain, draw)
-    return made[0] + draw.one("IOQU") + made[2:] if made[1:2].isalpha() else made
+    return made[0] + draw.one("QRU") + made[2:] if made[1:2].isalpha() else made
 
 
 def _plate(plain: str, draw: Draw) -> str:
@@ -183,6 +186,7 @@ _MAKERS: dict[str, Callable[[str, Draw], str]] = {
     "NIR": _nir,
     "NN": _nn,
     "BIS": _nn,
+    "SSN": _ssn,
     "CIN": _cin,
     "PLATE": _plate,
     "PHONE": phone,

@@ -101,7 +101,7 @@ def _given(names: list[Unit], *, alone_is_surname: bool) -> list[Unit]:
     known = [fold(unit.text) in genders() for unit in names]
     if len(names) < 2:
         return [] if alone_is_surname and not any(known) else names
-    shouted = names[0].text.isupper() and not names[-1].text.isupper() and len(names[0].text) > 1
+    shouted = not known[0] and names[0].text.isupper() and not names[-1].text.isupper() and len(names[0].text) > 1
     return names[1:] if shouted or (known[-1] and not known[0]) else names[:-1]
 
 

@@ -11,7 +11,8 @@ _HOME = "212"
 def phone(digits: str, draw: Draw) -> str:
     """As many digits, with the same country in front if there is one.
 
-    A number without a country is Moroccan, or French where no Moroccan one begins so (01 to 04, 09).
+    A number without a country is Moroccan; French where no Moroccan one begins so (01 to 04, 09); North American where
+    it has ten digits and no zero in front.
     """
     prefix, plan, national = _read(digits)
     start = draw.one(plan.free.get(national[:1], ("",))) if plan else ""
@@ -33,5 +34,9 @@ def _read(digits: str) -> tuple[str, Plan | None, str]:
                 return digits[: len(digits) - len(national)], plan, national
         return digits[: len(digits) - len(bare) + 3], None, bare[3:]
     national = digits.removeprefix("0")
-    code = "33" if national[:1] in ("1", "2", "3", "4", "9") and digits[:1] == "0" else _HOME
+    code = _HOME
+    if digits[:1] == "0" and national[:1] in ("1", "2", "3", "4", "9"):
+        code = "33"
+    elif len(digits) == 10 and digits[:1] != "0":
+        code = "1"
     return digits[: len(digits) - len(national)], next(plan for plan in plans() if plan.code == code), national
