@@ -1,6 +1,6 @@
 """Input made to be slow: the time of a scan against its size, from 10 kB to 10 MB; the same of a streamed answer.
 
-    python -m benchmarks.hostile [--megabytes 10] [--seconds 40] [--total 250] [--only NAME] [--share 0/1]
+    python -m benchmarks.hostile [--megabytes 10] [--seconds 40] [--total 220] [--only NAME] [--share 0/1]
 
 Each case is one short text repeated, behind a dossier with something of every kind: no check is skipped for want of
 work. *exponent* is the slope of log time over log size from 100 kB on: 1 is linear, 2 is quadratic. Times are CPU of
@@ -167,7 +167,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.hostile", description=__doc__)
     parser.add_argument("--megabytes", type=float, default=10.0)
     parser.add_argument("--seconds", type=float, default=40.0, help="of CPU, for one scan")
-    parser.add_argument("--total", type=float, default=250.0, help="seconds, for all cases")
+    parser.add_argument("--total", type=float, default=220.0, help="seconds, for all cases")
     parser.add_argument("--only", default="", help="cases whose name contains this")
     parser.add_argument("--share", default="0/1", help="of the cases: 0/2 is every other, 1/2 the rest")
     options = parser.parse_args()

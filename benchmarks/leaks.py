@@ -108,9 +108,10 @@ def request_path(programs: Path, folder: Path, seeds: Sequence[str]) -> list[dic
 
 
 def everywhere(programs: Path, folder: Path, seed: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The summary of its second profile and the metrics behind it. Raises ``Unavailable`` when a case could not be scored.
+    """The summary of its second profile, and the metrics behind it.
 
-    Its server comes and goes with each case; a stand-in that passes everything on stands still before it.
+    Its server comes and goes with each case; a stand-in that passes everything on stands still before it. Raises
+    ``Unavailable`` when a case could not be scored.
     """
     capture, stand_in, out = free_port(), free_port(), folder / "everywhere"
     riad = Riad(folder / "riad-everywhere", stand_in)

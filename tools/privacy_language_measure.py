@@ -9,6 +9,7 @@ Every answer comes from ``language`` and ``languages`` as a caller gets it: ``mi
 from __future__ import annotations
 
 import argparse
+import re
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -18,7 +19,9 @@ from random import Random
 
 import privacy_language as training
 import privacy_language_sources as sources
+
 from riad.privacy import language as runtime
+from riad.privacy.language_words import UND, forget
 
 Detect = Callable[[str], str]
 Marked = list[tuple[str, str]]  # the spans of a line: (language, text)
@@ -29,8 +32,8 @@ PAIRS = {
 }  # fmt: skip
 PEER_NAMES = {"fr": "fr", "en": "en", "es": "es", "ar": "arb"}
 CODE = {
-    "en": "mediawiki/usr/share/mediawiki/includes/**/*.php",
-    "js": "mediawiki/usr/share/mediawiki/resources/src/**/*.js",
+    "PHP": "mediawiki/usr/share/mediawiki/includes/**/*.php",
+    "JavaScript": "mediawiki/usr/share/mediawiki/resources/src/**/*.js",
 }
 
 
@@ -66,7 +69,7 @@ def by_language(test: training.Lines, texts: sources.Texts) -> dict[str, list[st
     declarations = {"fr": "fra", "en": "eng", "es": "spa", "arb": "arb", "zgh": "zgh", "tzm_Latn": "tzm"}
     rows, samples = [], {}
     for name in runtime.LANGUAGES:
-        random = Random(1)
+        random = Random(1)  # noqa: S311
         lines, chat = held(test, name), test[name].get("hand", [])
         other = texts.declaration(declarations[name]) if name in declarations else []
         samples[name] = lines + chat * 4
@@ -84,7 +87,7 @@ def by_language(test: training.Lines, texts: sources.Texts) -> dict[str, list[st
 
 
 def confusion(samples: dict[str, list[str]]) -> None:
-    answers = (*runtime.LANGUAGES, runtime.MIXED, runtime.UND)
+    answers = (*runtime.LANGUAGES, runtime.MIXED, UND)
     rows = []
     for name, lines in samples.items():
         counts = Counter(map(runtime.language, lines))
@@ -94,7 +97,7 @@ def confusion(samples: dict[str, list[str]]) -> None:
 
 def joined(test: training.Lines, count: int) -> list[Marked]:
     """Lines of two languages, three to ten words each, joined; a third go back to the first language."""
-    random = Random(3)
+    random = Random(3)  # noqa: S311
     pools = {name: [line for line in held(test, name) if len(line.split()) >= 3][1::2] for name in runtime.LANGUAGES}
     found = []
     for first, second in random.choices(list(PAIRS), list(PAIRS.values()), k=count):
@@ -121,44 +124,32 @@ def switching(title: str, lines: list[Marked]) -> list[object]:
     return [title, len(lines), *(f"{share:.3f}" for share in (right / words, exact / len(lines), mixed / len(lines)))]
 
 
-def nothing(test: training.Lines, texts: sources.Texts, cache: Path) -> None:
-    rows = []
-    for source, lines in test["und"].items():
+def unknown(test: training.Lines, texts: sources.Texts, cache: Path) -> None:
+    rows: list[list[object]] = []
+
+    def add(title: str, lines: list[str]) -> None:
         counts = Counter(map(runtime.language, [line for line in lines if len(line.split()) > 3][:400]))
-        rows.append(
-            [source, sum(counts.values()), f"{counts['und'] / sum(counts.values()):.2f}", dict(counts.most_common(3))]
-        )
-    for source in (
-        "mediawiki-gl",
-        "mediawiki-oc",
-        "mediawiki-arz",
-        "mediawiki-ru",
-        "mediawiki-zh-hans",
-        "mediawiki-he",
-    ):
-        counts = Counter(map(runtime.language, texts.mediawiki(source.removeprefix("mediawiki-"))[:400]))
-        rows.append(
-            [source, sum(counts.values()), f"{counts['und'] / sum(counts.values()):.2f}", dict(counts.most_common(3))]
-        )
-    counts = Counter(map(runtime.language, test["arb"]["seed-egyptian"]))
-    rows.append(
-        [
-            "Egyptian (seed)",
-            sum(counts.values()),
-            f"{counts['und'] / sum(counts.values()):.2f}",
-            dict(counts.most_common(3)),
-        ]
-    )
+        total = counts.total()
+        others = ", ".join(f"{name} {n}" for name, n in counts.most_common(4) if name != UND)
+        rows.append([title, total, f"{counts[UND] / total:.2f}", others])
+
+    for script, members in (("Latin", sources.FOREIGN_LATIN), ("Arabic", sources.FOREIGN_ARABIC)):
+        sampled = [line for code in members for line in test[UND][f"mediawiki-{code}"]]
+        add(f"{len(members)} other languages in {script} script", sampled[:: len(sampled) // 600])
+    for code, name in (("pt", "Portuguese"), ("ca", "Catalan"), ("it", "Italian")):
+        add(name, test[UND][f"mediawiki-{code}"])
+    fresh = {"gl": "Galician", "oc": "Occitan", "ru": "Russian", "he": "Hebrew", "zh-hans": "Chinese"}
+    for code, name in fresh.items():
+        add(f"{name} (not trained on)", texts.mediawiki(code))
+    add("Egyptian Arabic", test["arb"]["seed-egyptian"])
     for name, pattern in CODE.items():
         pieces = []
         for path in sorted((cache / "debian").glob(pattern))[::7][:150]:
-            code = [line for line in path.read_text("utf-8", "replace").splitlines() if line.strip()]
-            pieces += ["\n".join(code[at : at + 8]) for at in range(40, len(code) - 8, 80)]
-        counts = Counter(map(runtime.language, pieces))
-        rows.append(
-            [f"code, 8 lines ({name})", len(pieces), f"{counts['und'] / len(pieces):.2f}", dict(counts.most_common(4))]
-        )
-    show("Languages it does not know, and code", ("text", "pieces", "und", "answers"), rows)
+            text = re.sub(r"(?s)/\*.*?\*/|//[^\n]*", "", path.read_text("utf-8", "replace"))
+            code = [line for line in text.splitlines() if line.strip()]
+            pieces += ["\n".join(code[at : at + 8]) for at in range(20, len(code) - 8, 80)]
+        add(f"{name}, 8 lines, no comments", pieces)
+    show("What it should not know", ("text", "pieces", "und", "other answers"), rows)
 
 
 def peers(samples: dict[str, list[str]]) -> None:
@@ -171,14 +162,14 @@ def peers(samples: dict[str, list[str]]) -> None:
 
     def ask_lingua(text: str) -> str:
         found = lingua.detect_language_of(text)
-        return PEER_NAMES[found.iso_code_639_1.name.lower()] if found else runtime.UND
+        return PEER_NAMES[found.iso_code_639_1.name.lower()] if found else UND
 
     detectors: dict[str, Detect] = {
         "riad": runtime.language,
         "py3langid": lambda text: PEER_NAMES[py3langid.classify(text)[0]],
         "lingua": ask_lingua,
     }
-    random = Random(2)
+    random = Random(2)  # noqa: S311
     short = {name: cut(lines, 3, random) for name, lines in samples.items()}
     rows = []
     for title, detect in detectors.items():
@@ -203,10 +194,10 @@ def best(call: Callable[[], object], times: int) -> float:
 def speed(samples: dict[str, list[str]]) -> None:
     rows = []
     for name, lines in samples.items():
-        shuffled = Random(4).sample(lines, len(lines))
+        shuffled = Random(4).sample(lines, len(lines))  # noqa: S311
         text = " ".join(shuffled)[:30_000]
         size, kilobyte, prompt = len(text.encode()), text[:1000], text[:100]
-        runtime.forget()
+        forget()
         rows.append(
             [
                 name,
@@ -232,7 +223,7 @@ def main() -> None:
     confusion(samples)
     rows = [switching("joined", joined(test, 2000)), switching("written by hand", sources.mixed())]
     show("Lines that mix languages", ("lines", "how many", "words right", "segments exact", "answered mixed"), rows)
-    nothing(test, texts, arguments.cache)
+    unknown(test, texts, arguments.cache)
     peers(samples)
     speed(samples)
 

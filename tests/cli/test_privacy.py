@@ -103,6 +103,28 @@ def test_json_stays_json_masked_and_restored(terminal: Terminal, tmp_path: Path)
     assert json.loads(terminal("privacy", "restore", str(file), "--mapping", str(mapping)).out) == document
 
 
+def test_every_mode(terminal: Terminal, folder: Path, tmp_path: Path) -> None:
+    letter, key, other = str(folder / "a.txt"), tmp_path / "key", tmp_path / "other"
+    key.write_text("a secret of some length")
+    other.write_text("another secret of some length")
+    told = {}
+    for mode in ("surrogates", "tokens", "redaction"):
+        done = terminal("privacy", "mask", letter, "--mode", mode, "--key-file", str(key), "--json")
+        assert done.status == 0, done.err
+        told[mode] = done.document
+        assert not any(private in done.document["text"] for private in PRIVATE)
+    assert told["surrogates"]["mapping"]
+    assert told["tokens"]["mapping"] == told["redaction"]["mapping"] == {}
+    assert told["redaction"]["text"] == "Bonjour,\n\nMadame [PERSON_0], tel [PHONE_0].\nCIN [CIN_0]\n"
+    again = terminal("privacy", "mask", letter, "--mode", "tokens", "--key-file", str(key)).out
+    assert again == told["tokens"]["text"]
+    assert terminal("privacy", "mask", letter, "--mode", "tokens", "--key-file", str(other)).out != again
+    mapping, masked = tmp_path / "mapping.json", tmp_path / "masked.txt"
+    masked.write_text(terminal("privacy", "mask", letter, "--mode", "surrogates", "--mapping", str(mapping)).out)
+    assert "[" not in masked.read_text()
+    assert terminal("privacy", "restore", str(masked), "--mapping", str(mapping)).out == LETTER
+
+
 @pytest.mark.parametrize("content", ["no json", "[]", "{}", '{"mapping": 3}', '{"mapping": {"a": 1}}'])
 def test_what_is_no_mapping_is_refused(terminal: Terminal, tmp_path: Path, content: str) -> None:
     file = tmp_path / "mapping.json"
@@ -116,6 +138,7 @@ def test_wrong_wishes_are_said(terminal: Terminal, folder: Path, tmp_path: Path)
     letter, out = str(folder / "a.txt"), str(tmp_path / "m.json")
     for arguments in (
         ["mask", letter, "--mode", "blackout"],
+        ["mask", letter, "--mode", "tokens"],
         ["mask", letter, "--mode", "redaction", "--mapping", out],
         ["mask", letter, "--key-file", str(tmp_path / "none")],
         ["mask", letter, "--mapping", str(tmp_path / "none" / "m.json")],

@@ -80,7 +80,7 @@ MEDIA = {
     "sound": {"type": "input_audio", "input_audio": {"data": "QUJD" * 100, "format": "wav"}},
     "pdf": {"type": "file", "file": {"filename": "a.pdf", "file_data": data("%PDF", "application/pdf")}},
     "file by number": {"type": "file", "file": {"file_id": "file-1"}},
-    "address": {"type": "document_url", "document_url": "https://exemple.ma/a.pdf"},
+    "document": {"type": "document_url", "document_url": data("%PDF", "application/pdf")},
     "broken text": {"type": "file", "file": {"file_data": "data:text/csv;base64,Q"}},
 }
 

@@ -83,8 +83,11 @@ def test_wrong_types_name_the_field(riad: RunningRiad, key: str, fields: dict[st
     assert check_error(raw)["param"] == param
 
 
-def test_an_engine_is_never_told_to_fetch_an_address(riad: RunningRiad, key: str) -> None:
-    part = {"type": "image_url", "image_url": {"url": "http://169.254.169.254/latest/meta-data"}}
+@pytest.mark.parametrize("kind", ["image_url", "document_url", "video_url", "audio_url"])
+@pytest.mark.parametrize("nested", [True, False])
+def test_an_engine_is_never_told_to_fetch_an_address(riad: RunningRiad, key: str, kind: str, nested: bool) -> None:
+    url = "http://169.254.169.254/latest/meta-data"
+    part = {"type": kind, kind: {"url": url} if nested else url}
     status, _, raw = riad.post(CHAT, key, good(messages=[{"role": "user", "content": [part]}]))
     assert (status, check_error(raw)["code"]) == (400, "remote_content_refused")
 

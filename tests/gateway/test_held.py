@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from riad.gateway.disclosures import LONGEST, Held, Prompted
+from riad.gateway.streams import StreamAnswer
 from riad.privacy import evaluate, scan
 from riad.privacy.walk import JsonText
 
@@ -104,7 +105,7 @@ def test_json_that_was_cut_is_masked_too(cut: int) -> None:
 
 def test_a_bare_number_in_json_becomes_a_string() -> None:
     told = json.loads(through('{"telephone": 212661987654, "n": 3}', is_json=True))
-    assert told == {"telephone": "[PHONE]", "n": 3}
+    assert told == {"telephone": "[PHONE_0]", "n": 3}
 
 
 def test_a_name_escaped_in_json_is_the_prompts() -> None:
@@ -114,3 +115,15 @@ def test_a_name_escaped_in_json_is_the_prompts() -> None:
     assert scan(text)
     assert prompted.new(text, scan(text)) == []
     assert through(text, prompted=prompted, is_json=True) == text
+
+
+def test_a_member_that_no_api_knows_is_masked_too() -> None:
+    answer = StreamAnswer({}, False, masks=True)
+    pieces = ("mon numéro est le 06 61 ", "23 45 67 merci")
+    events = [{"choices": [{"index": 0, "delta": {"content": "", "record_field": piece}}]} for piece in pieces]
+    events.append({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]})
+    out = b"".join(answer.feed(b"data: " + json.dumps(one).encode() + b"\n\n") for one in events)
+    out += answer.feed(b"data: [DONE]\n\n")
+    assert b"[PHONE_0] merci" in out
+    assert b"23 45 67" not in out
+    assert answer.new == {"PHONE": 1}

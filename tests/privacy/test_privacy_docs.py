@@ -9,7 +9,9 @@ import riad.privacy
 from riad.privacy import knowledge, restore, scan
 from riad.privacy.identifiers import Entry, table
 
-PAGE = (Path(__file__).parents[2] / "docs/reference/privacy.md").read_text("utf-8")
+REFERENCE = Path(__file__).parents[2] / "docs/reference"
+PAGE = (REFERENCE / "privacy.md").read_text("utf-8")
+PACKS = (REFERENCE / "privacy-packs.md").read_text("utf-8")
 
 
 def test_every_type_is_documented() -> None:
@@ -19,7 +21,15 @@ def test_every_type_is_documented() -> None:
 
 def test_every_key_of_an_identifier_is_documented() -> None:
     for key in Entry.__struct_fields__:
-        assert f"`{key}`" in PAGE, key
+        assert f"`{key}`" in PACKS, key
+
+
+def test_every_section_of_a_language_is_documented() -> None:
+    for language in knowledge.languages():
+        for section, said in language.items():
+            assert f"`[{section}" in PACKS
+            for role in said if section in ("names", "address") else ():
+                assert f"`{role}`" in PACKS, role
 
 
 def test_every_category_is_documented() -> None:

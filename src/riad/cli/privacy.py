@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -107,7 +108,7 @@ def mask(
             mode=mode,
         )
     text = _text(file)
-    masker = Masker()  # MERGE mode=mode, key=output.read(str(key_file)).strip() if key_file is not None else b""
+    masker = Masker(mode, key=_key(key_file, mode))
     masked = _encodable(_masked(text, masker))
     known = {stand_in: _encodable(value) for stand_in, value in masker.mapping.items()}
     if mapping is not None:
@@ -311,6 +312,13 @@ def _masked(text: str, masker: Any) -> str:
     pieces = texts(text)
     masked, _clean = mask_everywhere(text, pieces, scan_many(pieces), masker)
     return str(masked)
+
+
+def _key(file: Path | None, mode: str) -> bytes:
+    """The key of that file. Surrogates need none of anybody's: what they stand for is in the mapping."""
+    if file is None:
+        return secrets.token_bytes(32) if mode == "surrogates" else b""
+    return output.read(str(file)).strip()
 
 
 def _write_mapping(path: Path, known: dict[str, str]) -> None:

@@ -150,13 +150,14 @@ def _check_parts(content: object, index: int) -> None:
         kind = part.get("type")
         if type(kind) is not str or (kind == "text" and type(part.get("text")) is not str):
             raise wrong(f"messages[{index}].content", N_("a text or a list of parts"))
-        image = part.get("image_url")
-        url = image.get("url") if type(image) is dict else image
-        if url is not None and not (type(url) is str and url.startswith("data:")):
+        for field, there in part.items():
+            url = there.get("url") if type(there) is dict else there
+            if not field.endswith("_url") or url is None or (type(url) is str and url.startswith("data:")):
+                continue
             # An engine told to fetch an address becomes somebody's way into the network it stands in.
             raise BadRequest(
                 N_("Riad does not let an engine fetch addresses."),
-                remedy=N_("Send the image itself, as a data: URL in base64."),
+                remedy=N_("Send the content itself, as a data: URL in base64."),
                 param=f"messages[{index}].content",
                 code="remote_content_refused",
             )

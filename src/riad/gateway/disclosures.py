@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
-from riad.privacy import Finding, scan
-from riad.privacy.mask import _in_json as in_json
-from riad.privacy.mask import _same as same
-from riad.privacy.mask import _unescaped as unescaped
+from riad.privacy import Finding, Masker, scan
+from riad.privacy.numbering import same
+from riad.privacy.pieces import unescaped
 from riad.privacy.walk import JsonText, is_json
 
 LONGEST = 512
@@ -23,34 +22,37 @@ BEFORE = 256
 """Characters that went out already and are read again: the words that announce a name or a number."""
 _END = re.compile(r"[.!?…؟۔](?=\s)\s*|\n+")
 
-IsOurs = Callable[[str, str], bool]
 Pairs = Iterable[tuple[str, Sequence[Finding]]]
 
 
 class Prompted:
-    """What a prompt says of persons. ``is_ours`` tells a value that masking itself put there, a surrogate."""
+    """What a prompt says of persons; ``masker`` knows what stands for it in the prompt as the engine got it."""
 
-    def __init__(self, found: Pairs = (), is_ours: IsOurs | None = None) -> None:
+    def __init__(self, found: Pairs = (), masker: Masker | None = None) -> None:
         self._found = found
-        self._is_ours = is_ours
+        self._masker = masker
         self._known: set[tuple[str, str]] | None = None
         self._names: list[frozenset[str]] = []
 
     def new(self, text: str, findings: Sequence[Finding]) -> list[Finding]:
         """Those findings of an answer's text that its prompt did not hold."""
-        return [finding for finding in findings if not self._is_known(finding.type, _value(text, finding))]
+        if findings and self._masker is not None:
+            findings = self._masker.foreign(text, findings)
+        return [finding for finding in findings if not self._is_known(text, finding)]
 
-    def _is_known(self, type_: str, value: str) -> bool:
-        if self._is_ours is not None and self._is_ours(type_, value):
+    def _is_known(self, text: str, finding: Finding) -> bool:
+        value = _value(text, finding)
+        escaped = value != text[finding.start : finding.end]
+        if escaped and self._masker is not None and self._masker.is_ours(finding.type, value):
             return True
         if self._known is None:
             self._known = {_plain(f.type, _value(text, f)) for text, found in self._found for f in found}
             self._names = [frozenset(name.split()) for kind, name in self._known if kind == "PERSON"]
-        plain = _plain(type_, value)
+        plain = _plain(finding.type, value)
         if plain in self._known:
             return True
         # Half a name is no new person: an answer says "Monsieur Benali" to Ahmed Benali.
-        return type_ == "PERSON" and any(name.issuperset(plain[1].split()) for name in self._names)
+        return finding.type == "PERSON" and any(name.issuperset(plain[1].split()) for name in self._names)
 
 
 def _plain(type_: str, value: str) -> tuple[str, str]:
@@ -61,15 +63,9 @@ def _plain(type_: str, value: str) -> tuple[str, str]:
 
 def masked(text: str, findings: Sequence[Finding]) -> str:
     """The text without these values, for good. Placeholders in it stay what they are, and JSON stays JSON."""
-    spans = [(finding.start, finding.end, finding.type) for finding in findings]
-    bare = isinstance(text, JsonText) and is_json(text)
-    pieces: list[str] = []
-    done = 0
-    for start, end, type_, quoted in in_json(text, spans) if bare else ((*span, False) for span in spans):
-        mark = f"[{type_}]"
-        pieces += (text[done:start], f'"{mark}"' if quoted else mark)
-        done = end
-    return "".join((*pieces, text[done:]))
+    if isinstance(text, JsonText) and not is_json(text):
+        text = str(text)  # cut by the engine
+    return Masker("redaction").mask(text, findings)
 
 
 def _value(text: str, finding: Finding) -> str:

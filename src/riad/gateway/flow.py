@@ -226,10 +226,10 @@ def _attempt(
             index = yield Durable(ticket)
 
         # 6. Transform, then decide again with the facts as they now are.
-        secret = (yield MaskingKey(evidence.key)) if route.masking in KEYED else None
+        secret = (yield MaskingKey(evidence.key)) if route.masking in KEYED else b""
         sent = yield from _compute(len(call.raw), lambda: outgoing(call, found, route, secret))
-        answer.mapping = sent.mapping
-        answer.prompted = Prompted(list(zip(found.texts, found.findings, strict=True)), sent.is_ours)
+        answer.mapping = sent.masker.mapping if sent.masker is not None else {}
+        answer.prompted = Prompted(list(zip(found.texts, found.findings, strict=True)), sent.masker)
         if route.crossing == "pseudonymised":
             again = planner.redecide(route, pseudonymised=sent.masked_everything)
             if again.outcome != "allow":

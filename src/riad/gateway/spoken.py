@@ -10,6 +10,8 @@ import msgspec
 from riad.privacy.walk import JsonText
 
 TEXT_FIELDS = ("content", "reasoning", "reasoning_content", "refusal", "text")
+_MARKS = frozenset({"role", "type", "id", "object", "name", "tool_call_id", "finish_reason", "stop_reason"})
+"""Members of a choice that are no text."""
 KEPT = 256 * 1024
 """Characters of a stream that are kept to be scanned at its end."""
 
@@ -47,11 +49,10 @@ def said_in(choice: dict[str, Any]) -> dict[str, Any]:
 def slots(choice: dict[str, Any], index: Any) -> Iterator[Slot]:
     """Every text of a choice. What is not of the shape an API promises is passed over."""
     said = said_in(choice)
-    for field in TEXT_FIELDS:
-        value = said.get(field)
-        if type(value) is str:
+    for field, value in list(said.items()):
+        if type(value) is str and field not in _MARKS:  # also what no API knows: an engine may say it anywhere
             yield Slot(said, field, (index, field), _member(field))
-        elif type(value) is list:
+        elif type(value) is list and field in TEXT_FIELDS:
             yield from _parts(value, (index, field, ()), lambda part, field=field: {field: [part]})  # type: ignore[misc]
     call = said.get("function_call")
     if type(call) is dict and type(call.get("arguments")) is str:

@@ -6,7 +6,6 @@ import msgspec
 
 from riad.errors import BadRequest
 from riad.gateway.calls import IDENTIFYING_FIELDS, Body, Call, encode
-from riad.gateway.disclosures import IsOurs
 from riad.gateway.inspection import Inspection
 from riad.gateway.plan import Route
 from riad.privacy import Masker
@@ -18,17 +17,16 @@ from riad.texts import N_
 class Outgoing(msgspec.Struct):
     """The bytes to send.
 
-    ``mapping`` has the originals that may come back in the answer, ``is_ours`` tells a value that masking put there
-    itself, ``masked_everything`` whether a second scan found nothing left.
+    ``masker`` has the originals that may come back in the answer, and knows what it put there itself;
+    ``masked_everything`` tells whether a second scan found nothing left.
     """
 
     body: bytes
-    mapping: dict[str, str]
-    is_ours: IsOurs | None
+    masker: Masker | None
     masked_everything: bool
 
 
-def outgoing(call: Call, found: Inspection, route: Route, key: bytes | None) -> Outgoing:
+def outgoing(call: Call, found: Inspection, route: Route, key: bytes) -> Outgoing:
     """Prepare the body for a route. ``key`` is what its project's surrogates and tokens are made with.
 
     It is always encoded again from what was inspected, so that no second reading of the same bytes (an engine that
@@ -36,7 +34,7 @@ def outgoing(call: Call, found: Inspection, route: Route, key: bytes | None) -> 
     """
     body, masker, clean = call.body, None, False
     if route.masking is not None:
-        masker = Masker()  # MERGE: mode=route.masking, key=key or b""
+        masker = Masker(route.masking, key=key)
         body, clean = mask_everywhere(body, found.texts, found.findings, masker)
     body = {**body, "model": route.berth.served_as}
     for field in REFUSED[route.berth.site.engine] & body.keys():
@@ -46,7 +44,7 @@ def outgoing(call: Call, found: Inspection, route: Route, key: bytes | None) -> 
             body.pop(field, None)
     if call.stream:
         body["stream_options"] = {**(body.get("stream_options") or {}), "include_usage": True}
-    return Outgoing(_encode(body), masker.mapping if masker else {}, None, clean)  # MERGE masker.is_ours
+    return Outgoing(_encode(body), masker, clean)
 
 
 def _encode(body: Body) -> bytes:

@@ -84,7 +84,8 @@ def grammar() -> Grammar:
             re.IGNORECASE,
         ),
         re.compile(
-            rf"[ .:]{{0,3}}{announced}?(?:\d{{1,4}}[a-z]?\b(?![.,]\d)|[a-z] ?\d{{1,3}}\b|[a-z]{{1,2}}\b|[أ-ي](?: ?\d{{1,3}})?\b)",
+            rf"[ .:]{{0,3}}{announced}?"
+            r"(?:\d{1,4}[a-z]?\b(?![.,]\d)|[a-z] ?\d{1,3}\b|[a-z]{1,2}\b|[أ-ي](?: ?\d{1,3})?\b)",
             re.IGNORECASE,
         ),
         re.compile(rf"[ .]{{1,2}}{announced}?\d{{1,4}}[a-z]?\b(?![.,:/]\d)", re.IGNORECASE),
@@ -139,7 +140,7 @@ class _Reader:
         )
 
     def read(self, start: int, floor: int) -> Hit | None:
-        """What has a word of an address at ``start``, with score 0 if it is none; nothing before ``floor`` is part of it."""
+        """What has a word of an address at ``start``, with score 0 if it is none; nothing of it is before ``floor``."""
         first = self._number_before(start, floor)
         kinds: list[str] = ["number"] if first < start else []
         after = [stop for kind, stop in self.at[start] if kind == "way_after"]

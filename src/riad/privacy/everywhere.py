@@ -30,7 +30,4 @@ def mask_everywhere(value: Any, found: Sequence[str], findings: Findings, masker
 
 def _others(said: Sequence[str], masker: Masker) -> Findings:
     """What a scan of masked texts finds, less the surrogates that masking put there."""
-    return [
-        [one for one in found if not False]  # MERGE masker.is_ours(one.type, text[one.start : one.end])
-        for text, found in zip(said, scan_many(said), strict=True)
-    ]
+    return [masker.foreign(text, found) for text, found in zip(said, scan_many(said), strict=True)]
