@@ -115,7 +115,7 @@ def project(
 
 
 def _choices(project: Project) -> str:
-    return f"masking {project.masking}, answers {project.answers}"
+    return _("masking {masking}, answers {answers}", masking=project.masking, answers=project.answers)
 
 
 @app.command()
