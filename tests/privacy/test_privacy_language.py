@@ -206,7 +206,7 @@ def test_time_grows_with_the_text_and_no_faster(piece: str) -> None:
 
 
 def test_memory_does_not_grow_with_the_words_seen() -> None:
-    words = ["".join(letters) for letters in product("abdeilmnorst", repeat=5)][:90_000]
+    words = ["".join(letters) for letters in product("abdeilmnorst", repeat=5)][:40_000]
     language_words.forget()
     language("bonjour")
     tracemalloc.start()
@@ -215,7 +215,7 @@ def test_memory_does_not_grow_with_the_words_seen() -> None:
     grown, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     language_words.forget()
-    assert grown < 24_000_000
+    assert grown < 8_000_000  # all 40,000 would be 12 MB
 
 
 def _copied(folder: Path) -> Path:
