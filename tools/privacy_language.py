@@ -33,7 +33,7 @@ from riad.privacy import language_words as runtime
 
 BITS, FRAGMENTS, EPOCHS, RATE, BATCH, L2 = 16, {"latin": 60_000, "arabic": 100_000}, 3, 0.1, 512, 1e-4
 LENGTHS = (1, 2, 3, 4, 5, 6, 8, 12)
-SEED = 7
+SEED, MODELS = 7, 4
 # How much of a language's fragments come from each source; sources not named share what one of 0.5 would have.
 WEIGHTS = {
     "hand": 0.15, "frequent": 0.7, "doda": 0.6, "forms": 0.25, "seed": 0.3, "seed-informal": 0.5,
@@ -164,9 +164,13 @@ def quantised(weights: Any, languages: tuple[str, ...], bits: int) -> dict[str, 
 
 
 def table(train: Lines, script: str, names: tuple[str, ...]) -> dict[str, Any]:
-    lines, answers = fragments(train, script, names, Random(SEED))  # noqa: S311
-    print(f"{script}: {len(lines)} fragments", flush=True)
-    return quantised(fit(matrix(lines, BITS), answers, len(names)), names, BITS)
+    """The mean of several models, each of its own fragments: which lines were drawn matters less."""
+    models = []
+    for seed in range(SEED, SEED + MODELS):
+        lines, answers = fragments(train, script, names, Random(seed))  # noqa: S311
+        print(f"{script}: {len(lines)} fragments", flush=True)
+        models.append(fit(matrix(lines, BITS), answers, len(names)))
+    return quantised(sum(models) / MODELS, names, BITS)
 
 
 def write(model: dict[str, Any]) -> None:

@@ -24,7 +24,7 @@ import msgspec
 from riad.errors import RiadError
 from riad.texts import N_
 
-MODEL: Final = Path(__file__).parent / "data" / "language.msgpack"
+MODEL: Final = Path(__file__).parent / "models" / "language.msgpack"
 UND: Final = "und"
 MOST: Final = 6.9
 """What one word can cost at most, in nats."""
@@ -40,8 +40,9 @@ _EDGES = "".join(chr(code) for code in range(33, 127) if not chr(code).isalnum()
 )
 _ENDS = (".", "!", "?", ":", ";", "…", "؟", "؛", "۔", BREAK)
 _CLOSING = "\"'»”)]*"
-_CODE = re.compile(r"[_@\\{}()\[\]<>=#$%^*|~`+&]|[A-Za-z0-9]\.[A-Za-z0-9]|:/")
+_CODE = re.compile(r"[_@\\{}()\[\]<>=#$%^*|~`+&]|[A-Za-z]\.[A-Za-z0-9]|[0-9]\.[A-Za-z]|:/")
 _SYNTAX = re.compile(r"[(){}\[\];,]*[{}\[\]][(){}\[\];,]*|[()]+;?|[=!+-]=|={1,3}|!==|[=-]>|&&|\|\||//|/\*|\*/")
+_CAPITAL = 2  # a word with a capital may be a name, whose language is not the text's: it says half as much
 _SYNTAX_LETTERS = 6  # how many letters of code a sign of syntax on its own counts for
 _L = "A-Za-z0-9À-ÖØ-öø-ʯʷḀ-ỿ"
 _RUN = re.compile(
@@ -179,6 +180,8 @@ def _word(core: str) -> Word:
     total = scores[0] if len(scores) == 1 else list(map(sum, zip(*scores, strict=True)))
     best = max(total)
     costs = [best - score if best - score < most else most for score in total]
+    if core[0].isupper():
+        costs = [cost // _CAPITAL for cost in costs]
     return Word(script, size, (*costs, 1), sorted(costs)[1], "", False)
 
 
