@@ -30,7 +30,6 @@ _BEFORE = 24
 _GROUPS, _REMEMBERED = 8, 400_000
 """Groups of digits that may be one number, and how many numbers of a request are remembered: beyond, a surrogate could
 be one of them by chance."""
-_NAMED = frozenset(("EMAIL", "HANDLE"))
 _EDGES = re.compile(r"^[\W_]+|[\W_]+$")
 _NUMBERS = re.compile(r"(?<![^\W_])[^\W_]*\d[^\W_]*(?:[^\w\n]{1,3}[^\W_]*\d[^\W_]*)+")
 _JSON_NUMBER = re.compile(r"0|[1-9][0-9]*")
@@ -45,10 +44,12 @@ class Disguise:
         self._exact = exact
         self._spellings = Spellings()
         self._made: dict[tuple[str, str], tuple[int, str, str]] = {}  # the attempt, what stood before, the surrogate
-        self._names: dict[str, str | None] = {}  # what stands for a name within names, folded; None if several do
+        self._names: dict[str, str] = {}  # what stands for a name within names, folded
+        self._several: set[str] = set()  # names for which no one surrogate stands
         self._originals: dict[str, str] = {}  # those names as first written
         self._parts: set[str] = set()  # names in surrogates, and they themselves, squashed
         self._whole: set[str] = set()  # those that stand somewhere by themselves
+        self._crowded = False  # there are more people than names
         self._seen: set[str] = set()  # words and numbers of the texts
         self._unread: list[str] = []  # texts whose words are not there yet
         self._numbers = 0
@@ -134,7 +135,8 @@ class Disguise:
             made = self._draw(identity, source, before, attempt)
             return made.text if made and squashed(made.text) == squashed(first) else first
         self._see()
-        for attempt in range(_ATTEMPTS):
+        for attempt in range(_STRICT if self._crowded and span.type == "PERSON" else 0, _ATTEMPTS):
+            self._crowded |= attempt >= _STRICT and span.type == "PERSON"
             made = self._draw(identity, source, before, attempt)
             if made is None:
                 return None
@@ -146,9 +148,8 @@ class Disguise:
         return None
 
     def _draw(self, identity: tuple[str, str], source: str, before: str, attempt: int) -> Made | None:
-        names = {name: held for name, held in self._names.items() if held} if identity[0] in _NAMED else {}
         choices = Draw(keyed(self._key, "surrogate", *identity, str(attempt)))
-        return make(identity[0], source, choices, before=before, known=names, attempt=attempt)
+        return make(identity[0], source, choices, before=before, known=self._names, attempt=attempt)
 
     def _is_free(self, made: Made, core: str, *, strict: bool) -> bool:
         squash = squashed(made.text)
@@ -169,8 +170,12 @@ class Disguise:
                 self._forget(part.text)  # two have that name now: it tells nothing
         for part in made.parts:
             folded = fold(part.original)
-            self._names[folded] = part.text if part.telling and strict and folded not in self._names else None
-            self._originals.setdefault(folded, part.original)
+            if part.telling and strict and folded not in self._names and folded not in self._several:
+                self._names[folded] = part.text
+                self._originals[folded] = part.original
+            else:
+                self._names.pop(folded, None)
+                self._several.add(folded)
         self._whole.add(squashed(made.text))
         self._parts.update(map(squashed, (made.text, *(part.text for part in made.parts))))
         self._add(made.text, value)

@@ -19,6 +19,7 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from functools import cache, lru_cache
 from pathlib import Path
+from typing import NamedTuple
 
 from riad.privacy.fold import fold_word
 
@@ -40,10 +41,11 @@ _LATIN = "A-Za-zÀ-ÖØ-öø-ÿŒœ"
 _CAPITAL = "A-ZÀ-ÖØ-ÞŒ"
 _CLITICS = "وفبلك"  # and, so, with, to, like: written joined to what follows
 _ESCAPED = r"(?<=\\[nrt])"  # behind a line break inside a JSON string a word starts too
+_ARABIC_START = rf"(?:(?<!\w)|(?<=(?<!\w)[{_CLITICS}])|{_ESCAPED})"
 _UNDERSCORE = r"\\{0,2}_"
 _BARE = (
     rf"(?:(?<![^\W{_ARABIC}])|{_ESCAPED})[{_CAPITAL}][{_LATIN}]{{0,23}}(?:{_UNDERSCORE}[{_LATIN}]{{1,23}}){{0,3}}",
-    rf"(?:(?<!\w)|(?<=(?<!\w)[{_CLITICS}])|{_ESCAPED})[{_ARABIC}]{{1,24}}(?:{_UNDERSCORE}[{_ARABIC}]{{1,23}}){{0,3}}",
+    rf"{_ARABIC_START}[{_ARABIC}]{{1,24}}(?:{_UNDERSCORE}[{_ARABIC}]{{1,23}}){{0,3}}",
 )
 
 _IN_BRACKETS = re.compile(rf"[{re.escape(_BRACKETS)}]{_INSIDE}{_FILL}[{re.escape(_CLOSING)}]")
@@ -66,8 +68,8 @@ def written(type_: str, number: int) -> str:
 
 
 def is_written(text: str) -> bool:
-    """Whether this is a placeholder as we write it."""
-    return text.startswith("[") and text.endswith("]") and _IN_BRACKETS.fullmatch(text) is not None
+    """Whether something that stands for a value is a placeholder: a surrogate has no brackets around it."""
+    return text[:1] == "[" and text[-1:] == "]"
 
 
 def may_hold(text: str) -> bool:
@@ -126,15 +128,26 @@ def _words() -> Mapping[str, tuple[str, ...]]:
     return words
 
 
+class _Grammar(NamedTuple):
+    """What some types can be called."""
+
+    names: frozenset[str]  # every beginning of every name, folded
+    trigger: re.Pattern[str]  # the characters that a placeholder can start with
+    start: re.Pattern[str]  # the same, and in Arabic script only where a word starts
+
+
 @lru_cache(maxsize=256)
-def _grammar(types: frozenset[str]) -> tuple[frozenset[str], re.Pattern[str]]:
-    """Every beginning of every name of these types, folded, and a pattern of the characters that one can start with."""
+def _grammar(types: frozenset[str]) -> _Grammar:
     names = {type_.lower() for type_ in types} | {name for name, meant in _words().items() if types.intersection(meant)}
     first = {name[0] for name in names}
     capitals = "".join(c for c in map(chr, range(0x41, 0x100)) if c.isupper() and fold_word(c)[0] in first)
     arabic = "".join(c for c in map(chr, range(0x621, 0x64B)) if fold_word(c) in first)
-    trigger = f"[{re.escape(_BRACKETS)}{capitals}{arabic}" + r"\\]"
-    return frozenset(name[:length] for name in names for length in range(len(name) + 1)), re.compile(trigger)
+    others = re.escape(_BRACKETS) + capitals + r"\\"
+    return _Grammar(
+        frozenset(name[:length] for name in names for length in range(len(name) + 1)),
+        re.compile(f"[{others}{arabic}]"),
+        re.compile(f"[{others}]" + (f"|{_ARABIC_START}[{arabic}]" if arabic else "")),
+    )
 
 
 _REMEMBERED = 256
@@ -148,8 +161,16 @@ class Placeholders:
         self._whole = frozenset(known)
         self.prefixes = {one[:length] for one in self._whole for length in range(1, len(one))}
         types = frozenset(one[1:].rpartition("_")[0] for one in self._whole)
-        self._names, self.trigger = _grammar(types)
+        self._names, self.trigger, self._start = _grammar(types)
         self._judged: dict[str, bool] = {}
+
+    def first(self, text: str, trigger: re.Match[str], before: str) -> int:
+        """Where in ``text``, which follows ``before``, the first of them could start; -1 if none could."""
+        if not "\u0621" <= trigger[0] <= "\u064a":
+            return trigger.start()
+        before = before[-2:]
+        start = self._start.search(before + text, len(before))
+        return start.start() - len(before) if start else -1
 
     def find(self, text: str, start: int, end: int) -> list[tuple[int, int, str]]:
         """Every known placeholder in ``[start, end)``: its span, and how we write it."""

@@ -44,9 +44,9 @@ class Restorer:
         """The next piece of the answer, restored as far as it is certain."""
         if self._placeholders is None or not text:
             return text
+        known = self._placeholders
         if self._surrogates:
             return self._feed_all(self._surrogates, text, final=False)
-        known = self._placeholders
         out = ""
         first = 0
         if self._held:
@@ -58,17 +58,19 @@ class Restorer:
                 self._held, self._before = "", "]"
         if not self._held:
             trigger = known.trigger.search(text)
-            if trigger is None:
+            first = known.first(text, trigger, self._before) if trigger else -1
+            if first < 0:
                 self._before = text if len(text) > 1 else self._before[-1:] + text
                 return out + text
-            first = trigger.start()
         if text[first:] in known.prefixes:
             self._held = text[first:]
             self._before = self._before[-2:] + text[:first]
             return out + text[:first]
-        before = self._before[-2:]
-        start = len(before)
-        text = before + text
+        start = 0
+        if first < 2:
+            before = self._before[-2:]
+            start = len(before)
+            text = before + text
         cut = known.held(text, start + first)
         self._held = text[cut:]
         self._before = text[:cut]
@@ -83,9 +85,12 @@ class Restorer:
         return self._restored(before + held, len(before), len(before + held)) if held else ""
 
     def _restored(self, text: str, start: int, end: int) -> str:
+        found = self._placeholders.find(text, start, end) if self._placeholders else ()
+        if not found:
+            return text[start:end]
         pieces: list[str] = []
         done = start
-        for first, last, known in self._placeholders.find(text, start, end) if self._placeholders else ():
+        for first, last, known in found:
             pieces += (text[done:first], self._values[known])
             done = last
         pieces.append(text[done:end])
