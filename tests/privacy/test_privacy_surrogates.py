@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 
+import phonenumbers
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -157,7 +158,6 @@ def test_telephones_ring_nowhere(value: str, form: str, seed: str) -> None:
 
 
 def test_free_ranges_fit_their_plan() -> None:
-    phonenumbers = pytest.importorskip("phonenumbers")
     for plan in plans():
         for start in {start for free in plan.free.values() for start in free}:
             numbers = {f"+{plan.code}{start}{n:0{plan.length - len(start)}}" for n in range(0, 100, 7)}
