@@ -13,6 +13,7 @@ import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from itertools import accumulate, pairwise
+from operator import itemgetter
 from typing import Any
 
 import re2
@@ -182,7 +183,8 @@ def _read(clean: str, spans: list[tuple[int, int]], hits: list[Seen]) -> list[Hi
     if places:
         found += address.find(clean, places, cues)
     if people:
-        people.sort(key=lambda hit: (hit[1], -hit[2]))
+        people.sort(key=itemgetter(2), reverse=True)
+        people.sort(key=itemgetter(1))  # by start, the longest first
         found += names.find(clean, people)
     return [hit for hit in found if hit.score >= FLOOR]
 
