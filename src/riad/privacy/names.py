@@ -12,7 +12,8 @@ from __future__ import annotations
 import re
 from functools import cached_property
 
-from riad.privacy import headings
+from riad.privacy import among, headings
+from riad.privacy.cues import BARRIER
 from riad.privacy.fold import fold_words
 from riad.privacy.fullname import LONGEST, Reader
 from riad.privacy.identifiers import Hit
@@ -58,12 +59,13 @@ _ANNOUNCING = ("title", "short_title", "honorific", "role")
 _SPEAKS = fold_words("أنا انا ana معاك معاكم معك معكم m3ak m3akom")
 _FROM = fold_words("من mn men min de from seg ⵙⴳ")
 _DESCENT = fold_words("بن ابن بنت منت ben bin bent bint mint ould ولد أيت ait ⴱⵏ ⴰⵢⵜ")
+_AROUND = 160
+"""Code points around a lone name in which it is looked for what the text is about."""
+_LABEL = re.compile(rf"(?:^|\n|{BARRIER} )[ \t\-*]{{0,3}}([^\W\d_]{{2,20}})(?: [^\W\d_]{{2,20}})?:[ \t]")
 _GLUE = ("@", "/", "_", ".", "#", "-")
 """What, right before a word, says that it is part of an address, a path or an identifier."""
 _ADDRESS = re.compile(r"[._@/\\]\w|[(\[]\w*[)\]]")
 """What, right behind a word, says the same."""
-_COMPANY = re.compile(r"[ \t]?(?:,|;|&|/|\bet\b|\band\b|\by\b|\bou?\b|\bw\b|\bd\b|و)?[ \t]?(?:\bet\b|\band\b|و)?[ \t]?")
-"""What stands between the names of a list."""
 
 
 def find(text: str, hits: list[Seen]) -> list[Hit]:
@@ -80,7 +82,8 @@ def find(text: str, hits: list[Seen]) -> list[Hit]:
                 answered = end
                 found += more
     found += _unannounced(finder, hits, sorted((hit.start, hit.end) for hit in found))
-    return found + finder.in_company(found) if finder.maybe else found
+    found += among.persons(text, finder.maybe, found) if finder.maybe else ()
+    return found + among.lines(finder, found) if len(found) > 1 and "\n" in text else found
 
 
 def _unannounced(finder: _Finder, hits: list[Seen], sure: list[tuple[int, int]]) -> list[Hit]:
@@ -321,10 +324,12 @@ class _Finder(Reader):
         if self.text[start - 1 : start] in _GLUE or _ADDRESS.match(self.text, first.end):
             return []
         hit = Hit(start, first.end, "PERSON", 0.45, "list: given name")
+        if self._speaks(first):
+            return [hit._replace(score=0.6, why="list: given name; cue: a speaker's label")]
         if strength == WEAK:
             self.maybe.append(hit._replace(score=0.4, why="list: given name among others"))
             return []
-        if capital:
+        if capital and (before is not None or first.word not in self.lexicon.ambiguous):
             brand = before and before.raw[0].isupper() and before.raw[1:].islower() and not self.strength(before.word)
             if brand and before and self._within_phrase(before) and self.like(before.word) < 0:
                 return []
@@ -334,10 +339,32 @@ class _Finder(Reader):
         said = before is not None and before.word.removeprefix("و") in self.lexicon.near
         said = said or (joined in ("و", "ل") and len(first.word) > 3)
         sure = first.word not in self.lexicon.ambiguous or "ئ" in first.raw or "ؤ" in first.raw
-        if (said or acts) and (sure or (said and acts)):
+        told = self._is_told(start)
+        if (said or acts) and (sure or (said and acts)) and not told:
             return [hit._replace(why="list: given name; cue: a word said of persons")]
         self.maybe.append(hit._replace(score=0.4, why="list: given name among others"))
         return []
+
+    def _is_told(self, start: int) -> bool:
+        """What stands around is about nobody in particular: a sura, a tale, a film, a king of old."""
+        begin = self.text.rfind(BARRIER, max(0, start - _AROUND), start) + 1 or max(0, start - _AROUND)
+        end = self.text.find(BARRIER, start, start + _AROUND)
+        return self.lexicon.story.search(self.text, begin, end if end >= 0 else start + _AROUND) is not None
+
+    def _speaks(self, first: Token) -> bool:
+        """A label in front of what is said, one of several: "سكينة: فين وصلتي؟"."""
+        if self.text[first.end : first.end + 1] != ":" or self.text[first.start - 1 : first.start] not in (
+            "",
+            "\n",
+            " ",
+        ):
+            return False
+        return len(self.speakers) > 1 and first.start in self.speakers
+
+    @cached_property
+    def speakers(self) -> frozenset[int]:
+        """Where lines begin that may be somebody's: one or two words and a colon."""
+        return frozenset(match.start(1) for match in _LABEL.finditer(self.text))
 
     def _within_phrase(self, token: Token) -> bool:
         """A word before it in the phrase: its own capital is no sentence's."""
@@ -406,23 +433,3 @@ class _Finder(Reader):
 
     def _ends(self, word: Token) -> bool:
         return len(word.raw) > 1 and word.word not in self.lexicon.not_names and word.word not in self.lexicon.particles
-
-    # -- names among names ----------------------------------------------------------------------------------------
-
-    def in_company(self, found: list[Hit]) -> list[Hit]:
-        """The everyday words that stand in a list of persons: "Saïda, Mounia et Abdelfettah"."""
-        ends, starts = {hit.end for hit in found}, {hit.start for hit in found}
-        chosen: list[Hit] = []
-        for hit in (*self.maybe, *reversed(self.maybe)):
-            if hit.start not in starts and (
-                any(hit.start - gap in ends and self._joined(hit.start - gap, hit.start) for gap in range(1, 8))
-                or any(hit.end + gap in starts and self._joined(hit.end, hit.end + gap) for gap in range(1, 8))
-            ):
-                ends.add(hit.end)
-                starts.add(hit.start)
-                chosen.append(hit)
-        return chosen
-
-    def _joined(self, end: int, start: int) -> bool:
-        between = self.text[end:start]
-        return _COMPANY.fullmatch(between) is not None and between.strip() != ""
