@@ -7,6 +7,7 @@ end of the phrase and a cue before the name each lower what is asked of it.
 from __future__ import annotations
 
 import re
+from functools import cached_property
 
 from riad.privacy.fold import fold_words
 from riad.privacy.lexicon import STRONG, WEAK, Lexicon, lexicon
@@ -35,6 +36,9 @@ _OF = fold_words("de di da du del della van von der den dos do los las la le y e
 _CLOSING = fold_words("الدين الله الحاج zahra zahrae ezzahra zohra eddine eddin din dine allah haj hajj")
 """Particles with which a name may end: what follows needs its own reasons."""
 _STREET = re.compile(r"(?:^|[\s,(])(?:r|av|bd|bld|blvd|pl|st|qu|rés|res|imm|lot|r[ée]s)\. ?$", re.IGNORECASE)
+_SON = fold_words("u")
+"""Amazigh: "son of". In other languages a word like any other."""
+_AMAZIGH = re.compile("[ɣɛḥḍṭẓṣɖ]", re.IGNORECASE)
 _TRIBES = fold_words("ait aït ayt nait أيت نايت ⴰⵢⵜ")
 """Particles that only family names have: what follows belongs to the name, whatever it is."""
 _FATHERS = fold_words("أبو أبي")
@@ -51,6 +55,11 @@ class Reader:
         self.lexicon: Lexicon = lexicon()
         self._likeness: dict[str, float] = {}
         self._strength: dict[str, int] = {}
+
+    @cached_property
+    def is_amazigh(self) -> bool:
+        """The text has letters that only Amazigh is written with."""
+        return _AMAZIGH.search(self.text) is not None
 
     # -- one word ---------------------------------------------------------------------------------------------------
 
@@ -144,6 +153,9 @@ class Reader:
 
     def _links(self, particle: Token, lower: bool) -> bool:
         """A small "de" or "van" is part of a name only before a capital that may be a name's."""
+        if particle.word in _SON:
+            son = self.tokens.after(particle.end) if particle.raw[0].islower() and self.is_amazigh else None
+            return son is not None and son.raw[0].isupper() and self.belief(son) > -1
         if particle.word not in self.lexicon.not_names or not particle.raw[0].islower():
             return True
         behind = None if lower or particle.word not in _OF else self.tokens.after(particle.end)
@@ -284,6 +296,8 @@ class Reader:
         stepped = False
         for _ in range(3):
             before = self.tokens.before(start)
+            if before and self.text[start : start + 1] == "و" and before.word in self.lexicon.given:
+                start, before = before.start, self.tokens.before(before.start)  # "سورة ياسين ومريم"
             if not before:
                 return self.text[start - 2 : start] == "d'" and self.is_place(start - 2)
             word = before.word.removeprefix("l'").removeprefix("d'")

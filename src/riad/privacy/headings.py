@@ -31,6 +31,22 @@ def heading(text: str, start: int, end: int) -> tuple[int, str] | None:
     return None
 
 
+_PRICED = re.compile(
+    r"(?:price|prix|precio|الثمن|السعر|taman|sku|stock|quantit|الكمية|الوزن|poids|weight|currency)", re.I
+)
+_OBJECT = 300
+"""Code points of a JSON object that are looked at, each side of a key."""
+
+
+def is_product(text: str, start: int, end: int) -> bool:
+    """The key that stands there is a thing's in JSON: its object has a price or a weight, and nothing of a person."""
+    if text[start - 1 : start] != '"' or text[end : end + 1] != '"':
+        return False
+    begin, stop = text.rfind("{", max(0, start - _OBJECT), start), text.find("}", end, end + _OBJECT)
+    stop = stop if stop >= 0 else end + _OBJECT
+    return _PRICED.search(text, max(begin, 0), stop) is not None and not _PERSONAL.search(text, max(begin, 0), stop)
+
+
 def _is_company(cell: str) -> bool:
     known = lexicon()
     return any(word in known.institutions or word in known.places for word in map(fold_word, cell.split()))

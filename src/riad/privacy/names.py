@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from functools import cached_property
 
-from riad.privacy import among, headings
+from riad.privacy import among, headings, speakers
 from riad.privacy.cues import BARRIER
 from riad.privacy.fold import fold_words
 from riad.privacy.fullname import LONGEST, Reader
@@ -32,6 +32,8 @@ _TITLE_WORDS = fold_words(
     "le la est c'est is hiya howa huwa hya es d "
     "السيد السيدة الأستاذ الأستاذة الدكتور الدكتورة الآنسة هو هي ⵉⴳⴰ ⴷ"
 )
+_DELIMITERS = ("|", "\t", "")
+"""What may stand between the cells of a table, and of a form."""
 _SPACE = re.compile(r"[ \t]{0,2}[:,]?[ \t]{1,2}")
 _GAPS = {
     "self": re.compile(r"[ \t]{0,3}[:,\-=]?[ \t]{0,3}[\"'*(]{0,3}"),
@@ -57,11 +59,22 @@ _SCORES = {
 _ANNOUNCING = ("title", "short_title", "honorific", "role")
 """Kinds of cues behind which unknown words are rather names, besides those that are sure."""
 _SPEAKS = fold_words("أنا انا ana معاك معاكم معك معكم m3ak m3akom")
+_SIZES = fold_words("الكبير الكبيرة الصغير الصغيرة الوسطاني الوسطانية lkbir lkbira sghir sghira lkebir sseghir sghar")
+"""What may stand behind "my brother" and be no name."""
 _FROM = fold_words("من mn men min de from seg ⵙⴳ")
 _DESCENT = fold_words("بن ابن بنت منت ben bin bent bint mint ould ولد أيت ait ⴱⵏ ⴰⵢⵜ")
 _AROUND = 160
 """Code points around a lone name in which it is looked for what the text is about."""
-_LABEL = re.compile(rf"(?:^|\n|{BARRIER} )[ \t\-*]{{0,3}}([^\W\d_]{{2,20}})(?: [^\W\d_]{{2,20}})?:[ \t]")
+_TOLD = fold_words(
+    "yenna tenna inna tnna ynna yennad tennad yedda tedda idda tdda yusi-d yusa-d tusa-d yusad tusad yuḍen tuḍen "
+    "yuḍn tuḍn yezdeɣ tezdeɣ izdɣ tzdɣ ira tra yebɣa tebɣa yefka tefka ifka tfka "
+    "ⵉⵏⵏⴰ ⵜⵏⵏⴰ ⵉⴷⴷⴰ ⵜⴷⴷⴰ ⵢⵓⵙⴰ ⵜⵓⵙⴰ ⵢⵓⴹⵏ ⵜⵓⴹⵏ ⵉⵣⴷⵖ ⵜⵣⴷⵖ"
+)
+"""Amazigh verbs of what only persons do: before them "Tiziri" is no moonlight."""
+_ACTING = tuple(fold_words("كيقول كتقول كيخدم كتخدم كيسكن كتسكن كيدير كتدير كيقرا كتقرا كيهضر كتهضر"))
+"""How Darija says what persons do; objects may follow, joined."""
+_WITH = tuple(fold_words("تزوج تزوجت تزوجات متزوج متزوجه تلاقي تلاقا تلاقات تلاقيت تلاقينا التقي التقيت اتصل اتصلت"))
+"""Verbs of what one does with somebody, whom Arabic joins to "with"."""
 _GLUE = ("@", "/", "_", ".", "#", "-")
 """What, right before a word, says that it is part of an address, a path or an identifier."""
 _ADDRESS = re.compile(r"[._@/\\]\w|[(\[]\w*[)\]]")
@@ -81,6 +94,7 @@ def find(text: str, hits: list[Seen]) -> list[Hit]:
             if more:
                 answered = end
                 found += more
+    found += speakers.find(finder)
     found += _unannounced(finder, hits, sorted((hit.start, hit.end) for hit in found))
     found += among.persons(text, finder.maybe, found) if finder.maybe else ()
     return found + among.lines(finder, found) if len(found) > 1 and "\n" in text else found
@@ -136,6 +150,10 @@ class _Finder(Reader):
         if kind == "honorific" and self.is_place(start):
             return []
         gap = _GAPS[kind].match(text, end)
+        if gap and kind in ("thing", "field") and gap[0].strip("\"' ") in _DELIMITERS:
+            column = self._in_column(cue, start, end)
+            if column:
+                return column
         if not gap:
             return self._in_column(cue, start, end) if kind in ("thing", "field") else []
         position = gap.end()
@@ -151,6 +169,10 @@ class _Finder(Reader):
                 first = self.tokens.at(position)
         if not first or (first.word in self.lexicon.not_names and first.word not in self.lexicon.particles):
             return []
+        if (kind == "kin" and first.word in _SIZES) or (cue.value == "thing" and headings.is_product(text, start, end)):
+            return []
+        if "-" in first.word and self.lexicon.not_names.issuperset(first.word.split("-")):
+            return []  # a cue that is repeated
         sure = kind in ("self", "field")
         lower = sure or not first.raw[0].isupper()
         if lower and not sure and not self._may_begin(first, kind, gap[0]):
@@ -200,7 +222,7 @@ class _Finder(Reader):
         if len(name) == 1 and (len(first.raw) < 3 or first.word in self.lexicon.not_names):
             return False
         beliefs = [self.belief(token) for token in name if len(token.raw) > 1]
-        best, leads = max(beliefs, default=-9), self.belief(first) if len(first.raw) > 1 else 1.0
+        best, leads = max(beliefs, default=-9), self._leads(first)
         if first.word in self.lexicon.particles and len(name) > 1:
             leads = max(leads, self.belief(name[1]))
         capitals = all(token.raw[0].isupper() or token.word in self.lexicon.particles for token in name)
@@ -215,7 +237,8 @@ class _Finder(Reader):
         if kind in ("title", "short_title"):
             if capital:
                 return leads > -4.3 or best == 5
-            return (kind == "title" and leads > 0.5) or (best == 5 and leads > -1.5)
+            enough = -2.5 if "\u2d30" <= first.raw[0] <= "\u2d7f" else 0.5
+            return (kind == "title" and leads > enough) or (best == 5 and leads > -1.5)
         if any(token.word in _DESCENT for token in name[1:-1]) and leads > (-2 if kind == "kin" else 1) and best >= 1:
             return True
         if kind == "honorific":
@@ -249,6 +272,10 @@ class _Finder(Reader):
             return self.lexicon.given.get(first.word) == STRONG and first.word not in self.lexicon.ambiguous
         whole = several or kind == "closing" or caseless(first.raw)
         return kind != "thing" and whole and best == 5 and leads > -1
+
+    def _leads(self, first: Token) -> float:
+        """How much the first word is believed; an initial may be anybody's, a small letter nobody's."""
+        return self.belief(first) if len(first.raw) > 1 else 1.0 if first.raw.isupper() else -9.0
 
     def _says_who(self, first: Token) -> bool:
         """The word in front of it is "I": "أنا كريمة من ورزازات"."""
@@ -324,9 +351,10 @@ class _Finder(Reader):
         if self.text[start - 1 : start] in _GLUE or _ADDRESS.match(self.text, first.end):
             return []
         hit = Hit(start, first.end, "PERSON", 0.45, "list: given name")
-        if self._speaks(first):
-            return [hit._replace(score=0.6, why="list: given name; cue: a speaker's label")]
+        behind = self._beyond_company(first)
         if strength == WEAK:
+            if behind and behind.word in _TOLD and "=" not in behind.raw:
+                return [hit._replace(why="list: given name; cue: what persons do")]
             self.maybe.append(hit._replace(score=0.4, why="list: given name among others"))
             return []
         if capital and (before is not None or first.word not in self.lexicon.ambiguous):
@@ -334,10 +362,10 @@ class _Finder(Reader):
             if brand and before and self._within_phrase(before) and self.like(before.word) < 0:
                 return []
             return [hit]
-        behind = self.tokens.after(first.end)
-        acts = behind is not None and behind.word in self.lexicon.verbs
+        acts = behind is not None and (behind.word in self.lexicon.verbs or behind.word.startswith(_ACTING))
         said = before is not None and before.word.removeprefix("و") in self.lexicon.near
         said = said or (joined in ("و", "ل") and len(first.word) > 3)
+        said = said or (joined == "ب" and before is not None and before.word.endswith(_WITH))
         sure = first.word not in self.lexicon.ambiguous or "ئ" in first.raw or "ؤ" in first.raw
         told = self._is_told(start)
         if (said or acts) and (sure or (said and acts)) and not told:
@@ -351,20 +379,14 @@ class _Finder(Reader):
         end = self.text.find(BARRIER, start, start + _AROUND)
         return self.lexicon.story.search(self.text, begin, end if end >= 0 else start + _AROUND) is not None
 
-    def _speaks(self, first: Token) -> bool:
-        """A label in front of what is said, one of several: "سكينة: فين وصلتي؟"."""
-        if self.text[first.end : first.end + 1] != ":" or self.text[first.start - 1 : first.start] not in (
-            "",
-            "\n",
-            " ",
-        ):
-            return False
-        return len(self.speakers) > 1 and first.start in self.speakers
-
-    @cached_property
-    def speakers(self) -> frozenset[int]:
-        """Where lines begin that may be somebody's: one or two words and a colon."""
-        return frozenset(match.start(1) for match in _LABEL.finditer(self.text))
+    def _beyond_company(self, first: Token) -> Token | None:
+        """The word behind a name, or behind the names that are joined to it: "كمال ومنى شراو"."""
+        behind = self.tokens.after(first.end)
+        for _ in range(2):
+            if not behind or behind.word[0] != "و" or behind.word[1:] not in self.lexicon.given:
+                break
+            behind = self.tokens.after(behind.end)
+        return behind
 
     def _within_phrase(self, token: Token) -> bool:
         """A word before it in the phrase: its own capital is no sentence's."""

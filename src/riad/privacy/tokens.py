@@ -65,7 +65,7 @@ _BREAKS = (" ", "\n", "\t", "(", '"', ",", ":", "]", "/", ".", "@", "_")
 def caseless(word: str) -> bool:
     """Whether the word's script has no capitals: Arabic, Tifinagh."""
     letter = word[0] if word[0].isalpha() else word[1:2]
-    return letter.lower() == letter.upper()
+    return not (letter.islower() or letter.isupper())
 
 
 def _token(start: int, raw: str) -> Token:
