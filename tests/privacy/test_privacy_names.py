@@ -128,3 +128,8 @@ def test_most_persons_are_found_and_few_others() -> None:
         wrong += len(found - wanted)
         missed += len(wanted - found)
     assert 2 * right / (2 * right + wrong + missed) >= 0.93
+
+
+def test_the_language_tells_a_word_of_darija_from_a_letter() -> None:
+    assert names("mchit l karima ghedda f sbah") == ["karima"]
+    assert names("Dans le plan, le point b karima désigne la zone nord du chantier") == []

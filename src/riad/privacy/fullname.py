@@ -9,7 +9,9 @@ from __future__ import annotations
 import re
 from functools import cached_property
 
+from riad.privacy.cues import BARRIER
 from riad.privacy.fold import fold_words
+from riad.privacy.language import language
 from riad.privacy.lexicon import STRONG, WEAK, Lexicon, lexicon
 from riad.privacy.likeness import TIFINAGH, likeness
 from riad.privacy.tokens import Token, Tokens, caseless
@@ -39,6 +41,8 @@ _STREET = re.compile(r"(?:^|[\s,(])(?:r|av|bd|bld|blvd|pl|st|qu|rés|res|imm|lot
 _SON = fold_words("u")
 """Amazigh: "son of". In other languages a word like any other."""
 _AMAZIGH = re.compile("[ɣɛḥḍṭẓṣɖ]", re.IGNORECASE)
+_AROUND = 160
+"""Code points around a lone name that say in which language, and about what, the text is."""
 _TRIBES = fold_words("ait aït ayt nait أيت نايت ⴰⵢⵜ")
 """Particles that only family names have: what follows belongs to the name, whatever it is."""
 _FATHERS = fold_words("أبو أبي")
@@ -309,6 +313,20 @@ class Reader:
                 stepped = True  # "Colegio Español Jacinto Benavente"
             start = before.start
         return False
+
+    def around(self, start: int) -> tuple[int, int]:
+        """Where the words around a place begin and end, in the same text."""
+        begin = self.text.rfind(BARRIER, max(0, start - _AROUND), start) + 1 or max(0, start - _AROUND)
+        end = self.text.find(BARRIER, start, start + _AROUND)
+        return begin, end if end >= 0 else start + _AROUND
+
+    def is_darija(self, start: int) -> bool:
+        """The words around are in no language but Darija or Tamazight, as far as one can tell."""
+        return language(self.text[slice(*self.around(start))]) not in ("fr", "en", "es")
+
+    def is_told(self, start: int) -> bool:
+        """What stands around is about nobody in particular: a sura, a tale, a film, a king of old."""
+        return self.lexicon.story.search(self.text, *self.around(start)) is not None
 
     def shouting(self, start: int, end: int) -> bool:
         """Capitals say nothing where everything around is in capitals."""

@@ -13,9 +13,9 @@ import re
 from functools import cached_property
 
 from riad.privacy import among, headings, speakers
-from riad.privacy.cues import BARRIER
+from riad.privacy.capitals import Capitals
 from riad.privacy.fold import fold_words
-from riad.privacy.fullname import LONGEST, Reader
+from riad.privacy.fullname import LONGEST
 from riad.privacy.identifiers import Hit
 from riad.privacy.lexicon import STRONG, WEAK, Word
 from riad.privacy.tokens import Token, caseless
@@ -63,8 +63,6 @@ _SIZES = fold_words("الكبير الكبيرة الصغير الصغيرة ا�
 """What may stand behind "my brother" and be no name."""
 _FROM = fold_words("من mn men min de from seg ⵙⴳ")
 _DESCENT = fold_words("بن ابن بنت منت ben bin bent bint mint ould ولد أيت ait ⴱⵏ ⴰⵢⵜ")
-_AROUND = 160
-"""Code points around a lone name in which it is looked for what the text is about."""
 _TOLD = fold_words(
     "yenna tenna inna tnna ynna yennad tennad yedda tedda idda tdda yusi-d yusa-d tusa-d yusad tusad yuḍen tuḍen "
     "yuḍn tuḍn yezdeɣ tezdeɣ izdɣ tzdɣ ira tra yebɣa tebɣa yefka tefka ifka tfka "
@@ -126,7 +124,7 @@ def _unannounced(finder: _Finder, hits: list[Seen], sure: list[tuple[int, int]])
     return found
 
 
-class _Finder(Reader):
+class _Finder(Capitals):
     def __init__(self, text: str) -> None:
         super().__init__(text)
         self.maybe: list[Hit] = []
@@ -364,20 +362,16 @@ class _Finder(Reader):
             return [hit]
         acts = behind is not None and (behind.word in self.lexicon.verbs or behind.word.startswith(_ACTING))
         said = before is not None and before.word.removeprefix("و") in self.lexicon.near
+        if said and before and len(before.raw) < 3 and before.raw.isascii():
+            said = self.is_darija(start)  # "l", "b", "o": words of Darija, and letters in other languages
         said = said or (joined in ("و", "ل") and len(first.word) > 3)
         said = said or (joined == "ب" and before is not None and before.word.endswith(_WITH))
         sure = first.word not in self.lexicon.ambiguous or "ئ" in first.raw or "ؤ" in first.raw
-        told = self._is_told(start)
+        told = self.is_told(start)
         if (said or acts) and (sure or (said and acts)) and not told:
             return [hit._replace(why="list: given name; cue: a word said of persons")]
         self.maybe.append(hit._replace(score=0.4, why="list: given name among others"))
         return []
-
-    def _is_told(self, start: int) -> bool:
-        """What stands around is about nobody in particular: a sura, a tale, a film, a king of old."""
-        begin = self.text.rfind(BARRIER, max(0, start - _AROUND), start) + 1 or max(0, start - _AROUND)
-        end = self.text.find(BARRIER, start, start + _AROUND)
-        return self.lexicon.story.search(self.text, begin, end if end >= 0 else start + _AROUND) is not None
 
     def _beyond_company(self, first: Token) -> Token | None:
         """The word behind a name, or behind the names that are joined to it: "كمال ومنى شراو"."""
@@ -401,57 +395,3 @@ class _Finder(Reader):
         """Words with capitals begin a name before the one that was found among them."""
         first = self.tokens.at(start)
         return start < found and first is not None and first.word not in self.lexicon.not_names
-
-    # -- words in capitals that no list knows ---------------------------------------------------------------------
-
-    def from_capitals(self, start: int, end: int) -> list[Hit]:
-        """The person named by words with capitals, if they look like names and nothing speaks against it."""
-        lexicon = self.lexicon
-        words: list[Token] = []
-        token = self.tokens.at(start)
-        while token and token.start < end and len(words) <= LONGEST + 2:
-            words.append(token)
-            token = self.tokens.after(token.end)
-        while words and not self._begins(words[0]):
-            words.pop(0)
-        while words and not (self._closes(words[-1]) or self._ends(words[-1])):
-            words.pop()
-        if not 1 < len(words) <= LONGEST or not lexicon.places.isdisjoint(word.word for word in words):
-            return []
-        if any(not word.raw[0].isupper() and word.word not in lexicon.particles for word in words):
-            return []
-        if self._opens_sentence(words):
-            words.pop(0)
-        full = [word for word in words if len(word.raw) > 1 and word.word not in lexicon.particles]
-        beliefs = [self.belief(word) for word in full]
-        if not beliefs or self.is_place(words[0].start) or self.is_known(words) or self.is_king(words):
-            return []
-        if words[0].raw == "D" and len(words) > 2 and words[1].word in lexicon.given:
-            words.pop(0)  # don
-        low, mean = min(beliefs), sum(beliefs) / len(beliefs)
-        if lexicon.given.get(words[0].word) == STRONG and low > -2.7:
-            believed = len(full) > 1
-        elif len(words[0].raw) == 1:
-            believed = low > -1.0 and len(full[0].raw) > 3
-        elif len(words[-1].raw) == 1:
-            believed = low > 1.0
-            words[-1] = words[-1]._replace(end=words[-1].end + 1)
-        else:
-            believed = len(full) > 1 and ((low > 0.5 and mean > 1.5) or (max(beliefs) == 5 and low > 0 and mean > 2))
-        if not believed or any(len(word.raw) > 3 and word.raw.isupper() for word in full):
-            return []
-        return [Hit(words[0].start, words[-1].end, "PERSON", 0.5 + 0.05 * min(mean, 5), f"model: {mean:.1f}")]
-
-    def _opens_sentence(self, words: list[Token]) -> bool:
-        """The first word, unlisted, has a sentence's capital: a full name follows it."""
-        first = words[0]
-        unlisted = len(first.raw) > 1 and not self.strength(first.word) and not self.tokens.before(first.start)
-        return unlisted and len(words) > 2 and self.lexicon.given.get(words[1].word) == STRONG
-
-    def _begins(self, word: Token) -> bool:
-        if len(word.raw) == 1:
-            return word.raw != "M" and self._closes(word)
-        return word.word not in self.lexicon.not_names or word.word in self.lexicon.places
-
-    def _ends(self, word: Token) -> bool:
-        return len(word.raw) > 1 and word.word not in self.lexicon.not_names and word.word not in self.lexicon.particles
