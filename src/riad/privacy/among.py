@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import groupby
 
 from riad.privacy.cues import BARRIER
 from riad.privacy.fullname import Reader
@@ -43,12 +44,14 @@ def lines(reader: Reader, found: list[Hit]) -> list[Hit]:
     """The lines beside a person's, among at least two such, whose words may well be names."""
     begins = {hit.end: hit.start for hit in found}
     spans = [match.span(1) for match in _LINE.finditer(reader.text)]
-    sure = [begins.get(end) == start for start, end in spans]
     chosen = []
-    for at, (start, end) in enumerate(spans):
-        several = sure[max(0, at - _NEAR) : at + _NEAR + 1].count(True) > 1
-        if several and not sure[at] and any(sure[max(0, at - 1) : at + 2]) and _may_be(reader, start, end):
-            chosen.append(Hit(start, end, "PERSON", 0.5, "list: a line among persons"))
+    for _, group in groupby(spans, lambda span: reader.which(span[0])):
+        listed = list(group)
+        sure = [begins.get(end) == start for start, end in listed]
+        for at, (start, end) in enumerate(listed):
+            several = sure[max(0, at - _NEAR) : at + _NEAR + 1].count(True) > 1
+            if several and not sure[at] and any(sure[max(0, at - 1) : at + 2]) and _may_be(reader, start, end):
+                chosen.append(Hit(start, end, "PERSON", 0.5, "list: a line among persons"))
     return chosen
 
 

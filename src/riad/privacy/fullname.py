@@ -7,6 +7,7 @@ end of the phrase and a cue before the name each lower what is asked of it.
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from functools import cached_property
 
 from riad.privacy.cues import BARRIER
@@ -61,9 +62,21 @@ class Reader:
         self._strength: dict[str, int] = {}
 
     @cached_property
-    def is_amazigh(self) -> bool:
+    def _borders(self) -> list[int]:
+        """Where each text but the last ends: several are read at once, and none speaks for another."""
+        return [match.start() for match in re.finditer(BARRIER, self.text)]
+
+    def which(self, position: int) -> int:
+        """Which of the texts that are read at once it is."""
+        return bisect_left(self._borders, position)
+
+    @cached_property
+    def _amazigh(self) -> frozenset[int]:
+        return frozenset(self.which(match.start()) for match in _AMAZIGH.finditer(self.text))
+
+    def is_amazigh(self, position: int) -> bool:
         """The text has letters that only Amazigh is written with."""
-        return _AMAZIGH.search(self.text) is not None
+        return self.which(position) in self._amazigh
 
     # -- one word ---------------------------------------------------------------------------------------------------
 
@@ -158,7 +171,11 @@ class Reader:
     def _links(self, particle: Token, lower: bool) -> bool:
         """A small "de" or "van" is part of a name only before a capital that may be a name's."""
         if particle.word in _SON:
-            son = self.tokens.after(particle.end) if particle.raw[0].islower() and self.is_amazigh else None
+            son = (
+                self.tokens.after(particle.end)
+                if particle.raw[0].islower() and self.is_amazigh(particle.start)
+                else None
+            )
             return son is not None and son.raw[0].isupper() and self.belief(son) > -1
         if particle.word not in self.lexicon.not_names or not particle.raw[0].islower():
             return True

@@ -133,15 +133,18 @@ class _Finder(Capitals):
         self.hits: list[Seen] = []
 
     @cached_property
-    def is_form(self) -> bool:
+    def _forms(self) -> frozenset[int]:
+        return frozenset(self.which(start) for word, start, _ in self.hits if word.value == "field")
+
+    def is_form(self, position: int) -> bool:
         """The text has a field that holds nothing but names: "name" is then a person's."""
-        return any(word.value == "field" for word, _, _ in self.hits)
+        return self.which(position) in self._forms
 
     # -- what follows a cue ---------------------------------------------------------------------------------------
 
     def after_cue(self, cue: Word, start: int, end: int) -> list[Hit]:
         text, kind = self.text, cue.value
-        if kind == "thing" and text[start - 1 : start] not in ("_", ".", "-") and self.is_form:
+        if kind == "thing" and text[start - 1 : start] not in ("_", ".", "-") and self.is_form(start):
             kind = "field"
         if kind == "short_title" and not self._is_short_title(start, end):
             return []

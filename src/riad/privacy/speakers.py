@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from bisect import bisect_left
 from collections.abc import Iterator
 from itertools import groupby
 
@@ -25,8 +24,7 @@ def find(reader: Reader) -> list[Hit]:
     if text.count(":") < 2 or "\n" not in text:
         return []
     found: list[Hit] = []
-    ends = [match.start() for match in re.finditer(BARRIER, text)]
-    for _, labels in groupby(_LABEL.finditer(text), lambda match: bisect_left(ends, match.start())):
+    for _, labels in groupby(_LABEL.finditer(text), lambda match: reader.which(match.start())):
         found += _of_one(reader, labels)
     return found
 
