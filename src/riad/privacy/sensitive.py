@@ -16,8 +16,10 @@ from riad.privacy.words import Seen
 
 NEAR = 200
 """Code points between a person and a word that speaks of them, at most."""
-_IMPERSONAL = frozenset({"ICE", "IF", "RC", "SIRET"})
-"""Identifiers of companies: a sensitive word beside one says nothing of a person."""
+_IMPERSONAL = frozenset(
+    {"ICE", "IF", "RC", "SIRET", "SIREN", "TVA", "VAT", "CIF", "BTW", "IVA", "MF", "NINEA", "TN", "SECRET"}
+)
+"""Identifiers of companies, and credentials: a sensitive word beside one says nothing of a person."""
 _NOT_SENSITIVE = frozenset({"offences"})
 """Categories outside article 1(3)."""
 
