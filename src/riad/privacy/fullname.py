@@ -7,7 +7,6 @@ end of the phrase and a cue before the name each lower what is asked of it.
 from __future__ import annotations
 
 import re
-from functools import cached_property
 
 from riad.privacy.fold import fold_words
 from riad.privacy.lexicon import STRONG, WEAK, Lexicon, lexicon
@@ -56,10 +55,9 @@ class Reader:
         self._likeness: dict[str, float] = {}
         self._strength: dict[str, int] = {}
 
-    @cached_property
-    def is_amazigh(self) -> bool:
-        """The text has letters that only Amazigh is written with."""
-        return _AMAZIGH.search(self.text) is not None
+    def is_amazigh(self, position: int) -> bool:
+        """Letters that only Amazigh is written with stand near."""
+        return _AMAZIGH.search(self.text, max(0, position - 60), position + 60) is not None
 
     # -- one word ---------------------------------------------------------------------------------------------------
 
@@ -154,7 +152,11 @@ class Reader:
     def _links(self, particle: Token, lower: bool) -> bool:
         """A small "de" or "van" is part of a name only before a capital that may be a name's."""
         if particle.word in _SON:
-            son = self.tokens.after(particle.end) if particle.raw[0].islower() and self.is_amazigh else None
+            son = (
+                self.tokens.after(particle.end)
+                if particle.raw[0].islower() and self.is_amazigh(particle.start)
+                else None
+            )
             return son is not None and son.raw[0].isupper() and self.belief(son) > -1
         if particle.word not in self.lexicon.not_names or not particle.raw[0].islower():
             return True

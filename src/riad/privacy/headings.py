@@ -31,7 +31,9 @@ def heading(text: str, start: int, end: int) -> tuple[int, str] | None:
     return None
 
 
-_PRICED = re.compile(r"(?:price|prix|precio|الثمن|السعر|taman|sku|stock|quantit|الكمية|الوزن|poids|weight|currency)", re.I)
+_PRICED = re.compile(
+    r"(?:price|prix|precio|الثمن|السعر|taman|sku|stock|quantit|الكمية|الوزن|poids|weight|currency)", re.I
+)
 _OBJECT = 300
 """Code points of a JSON object that are looked at, each side of a key."""
 

@@ -12,49 +12,16 @@ from __future__ import annotations
 import re
 from functools import cached_property
 
-from riad.privacy import headings, speakers
+from riad.privacy import company, headings, speakers
+from riad.privacy.announcing import DELIMITERS, GAPS, SCORES, TITLE_WORDS, TITLES
+from riad.privacy.capitals import Capitals
 from riad.privacy.fold import fold_words
-from riad.privacy.fullname import LONGEST, Reader
+from riad.privacy.fullname import LONGEST
 from riad.privacy.identifiers import Hit
 from riad.privacy.lexicon import STRONG, WEAK, Word
 from riad.privacy.tokens import Token, caseless
 from riad.privacy.words import PAIR, Seen
 
-_TITLES = re.compile(
-    r"(?:m|mr|mme|mlle|ms|mrs|dr|pr|me|sr|sra|don|doña|monsieur|madame|mademoiselle|docteur|professeur|maître|maitre|si|ssi|"
-    r"le|la|l'|est|c'est|is|hiya|howa|huwa|hya|es|d|السيد|السيدة|الأستاذ|الأستاذة|الدكتور|الدكتورة|الآنسة|هو|هي|"
-    r"ⵉⴳⴰ|ⴷ|:)(?:\.? |(?<=') ?|(?<=:) ?)",
-    re.IGNORECASE,
-)
-_TITLE_WORDS = fold_words(
-    "m mr mme mlle ms mrs dr pr me sr sra don doña monsieur madame mademoiselle docteur professeur maître si ssi "
-    "le la est c'est is hiya howa huwa hya es d "
-    "السيد السيدة الأستاذ الأستاذة الدكتور الدكتورة الآنسة هو هي ⵉⴳⴰ ⴷ"
-)
-_DELIMITERS = ("|", "\t", "")
-"""What may stand between the cells of a table, and of a form."""
-_SPACE = re.compile(r"[ \t]{0,2}[:,]?[ \t]{1,2}")
-_GAPS = {
-    "self": re.compile(r"[ \t]{0,3}[:,\-=]?[ \t]{0,3}[\"'*(]{0,3}"),
-    "field": re.compile(r"[\"'*)\]]{0,3}[ \t]{0,4}[:=|>\t][ \t]{0,4}[\"'*>]{0,3}"),
-    "title": re.compile(r"\.? {1,2}"),
-    "closing": re.compile(r"[ \t]{0,4}[,.!;:]?[ \t]{0,8}(?:\r?\n[ \t\r\n]{0,8}|(?<=[,:] ))(?:-{1,2}[ \t]?)?"),
-    **dict.fromkeys(("role", "weak", "kin"), _SPACE),
-}
-_GAPS |= {"thing": _GAPS["field"], "short_title": _GAPS["title"], "honorific": _GAPS["title"], "called": _GAPS["self"]}
-_SCORES = {
-    "self": 0.9,
-    "field": 0.9,
-    "thing": 0.75,
-    "title": 0.85,
-    "short_title": 0.85,
-    "honorific": 0.8,
-    "role": 0.75,
-    "weak": 0.7,
-    "kin": 0.7,
-    "called": 0.75,
-    "closing": 0.75,
-}
 _ANNOUNCING = ("title", "short_title", "honorific", "role")
 """Kinds of cues behind which unknown words are rather names, besides those that are sure."""
 _SPEAKS = fold_words("أنا انا ana معاك معاكم معك معكم m3ak m3akom")
@@ -63,20 +30,35 @@ _SIZES = fold_words("الكبير الكبيرة الصغير الصغيرة ا�
 _FROM = fold_words("من mn men min de from seg ⵙⴳ")
 _DESCENT = fold_words("بن ابن بنت منت ben bin bent bint mint ould ولد أيت ait ⴱⵏ ⴰⵢⵜ")
 _TOLD = fold_words(
-    "yenna tenna inna tnna ynna yennad tennad yedda tedda idda tdda yusi-d yusa-d tusa-d yusad tusad yuḍen tuḍen yuḍn tuḍn "
-    "yezdeɣ tezdeɣ izdɣ tzdɣ ira tra yebɣa tebɣa yefka tefka ifka tfka ⵉⵏⵏⴰ ⵜⵏⵏⴰ ⵉⴷⴷⴰ ⵜⴷⴷⴰ ⵢⵓⵙⴰ ⵜⵓⵙⴰ ⵢⵓⴹⵏ ⵜⵓⴹⵏ ⵉⵣⴷⵖ ⵜⵣⴷⵖ"
+    "yenna tenna inna tnna ynna yennad tennad yedda tedda idda tdda yusi-d yusa-d tusa-d yusad tusad yuḍen tuḍen yuḍn "
+    "tuḍn yezdeɣ tezdeɣ izdɣ tzdɣ ira tra yebɣa tebɣa yefka tefka ifka tfka "
+    "ⵉⵏⵏⴰ ⵜⵏⵏⴰ ⵉⴷⴷⴰ ⵜⴷⴷⴰ ⵢⵓⵙⴰ ⵜⵓⵙⴰ ⵢⵓⴹⵏ ⵜⵓⴹⵏ ⵉⵣⴷⵖ ⵜⵣⴷⵖ"
 )
 """Amazigh verbs of what only persons do: before them "Tiziri" is no moonlight."""
 _ACTING = ("كيقول", "كتقول", "كيخدم", "كتخدم", "كيسكن", "كتسكن", "كيدير", "كتدير", "كيقرا", "كتقرا", "كيهضر", "كتهضر")
 """How Darija says what persons do; objects may follow, joined."""
-_WITH = ("تزوج", "تزوجت", "تزوجات", "متزوج", "متزوجه", "تلاقي", "تلاقا", "تلاقات", "تلاقيت", "تلاقينا", "التقي", "التقيت", "اتصل", "اتصلت")
+_WITH = (
+    "تزوج",
+    "تزوجت",
+    "تزوجات",
+    "متزوج",
+    "متزوجه",
+    "تلاقي",
+    "تلاقا",
+    "تلاقات",
+    "تلاقيت",
+    "تلاقينا",
+    "التقي",
+    "التقيت",
+    "اتصل",
+    "اتصلت",
+)
 """Verbs of what one does with somebody, whom Arabic joins to "with"."""
+_CLITICS = ("و", "ف", "ب", "ل")
 _GLUE = ("@", "/", "_", ".", "#", "-")
 """What, right before a word, says that it is part of an address, a path or an identifier."""
 _ADDRESS = re.compile(r"[._@/\\]\w|[(\[]\w*[)\]]")
 """What, right behind a word, says the same."""
-_COMPANY = re.compile(r"[ \t]?(?:,|;|&|/|\bet\b|\band\b|\by\b|\bou?\b|\bw\b|\bd\b|و)?[ \t]?(?:\bet\b|\band\b|و)?[ \t]?")
-"""What stands between the names of a list."""
 
 
 def find(text: str, hits: list[Seen]) -> list[Hit]:
@@ -94,7 +76,7 @@ def find(text: str, hits: list[Seen]) -> list[Hit]:
                 found += more
     found += speakers.find(finder)
     found += _unannounced(finder, hits, sorted((hit.start, hit.end) for hit in found))
-    return found + finder.in_company(found) if finder.maybe else found
+    return found + company.among(text, finder.maybe, found) if finder.maybe else found
 
 
 def _unannounced(finder: _Finder, hits: list[Seen], sure: list[tuple[int, int]]) -> list[Hit]:
@@ -123,7 +105,7 @@ def _unannounced(finder: _Finder, hits: list[Seen], sure: list[tuple[int, int]])
     return found
 
 
-class _Finder(Reader):
+class _Finder(Capitals):
     def __init__(self, text: str) -> None:
         super().__init__(text)
         self.maybe: list[Hit] = []
@@ -146,30 +128,16 @@ class _Finder(Reader):
             return []
         if kind == "honorific" and self.is_place(start):
             return []
-        gap = _GAPS[kind].match(text, end)
-        if gap and kind in ("thing", "field") and gap[0].strip("\"' ") in _DELIMITERS:
+        gap = GAPS[kind].match(text, end)
+        if gap and kind in ("thing", "field") and gap[0].strip("\"' ") in DELIMITERS:
             column = self._in_column(cue, start, end)
             if column:
                 return column
         if not gap:
             return self._in_column(cue, start, end) if kind in ("thing", "field") else []
-        position = gap.end()
-        first = self.tokens.at(position)
-        if kind not in ("closing", "thing"):
-            for _ in range(3):
-                if first and first.word not in _TITLE_WORDS and first.raw[1:2] != "'":
-                    break
-                title = _TITLES.match(text, position)
-                if not title:
-                    break
-                position = title.end()
-                first = self.tokens.at(position)
-        if not first or (first.word in self.lexicon.not_names and first.word not in self.lexicon.particles):
+        first = self._first(cue, kind, start, end, gap.end())
+        if not first:
             return []
-        if (kind == "kin" and first.word in _SIZES) or (cue.value == "thing" and headings.is_product(text, start, end)):
-            return []
-        if "-" in first.word and self.lexicon.not_names.issuperset(first.word.split("-")):
-            return []  # a cue that is repeated
         sure = kind in ("self", "field")
         lower = sure or not first.raw[0].isupper()
         if lower and not sure and not self._may_begin(first, kind, gap[0]):
@@ -187,7 +155,29 @@ class _Finder(Reader):
         if kind == "honorific":
             name = self.with_before(name, Token(start, end, text[start:end], text[start:end].casefold()), False)
         why = f"cue: {cue.text}" if listed else f"cue: {cue.text}; model: {self.like(name[0].word):.1f}"
-        return [Hit(name[0].start, name[-1].end, "PERSON", _SCORES[kind] - (0 if listed else 0.15), why)]
+        return [Hit(name[0].start, name[-1].end, "PERSON", SCORES[kind] - (0 if listed else 0.15), why)]
+
+    def _first(self, cue: Word, kind: str, start: int, end: int, position: int) -> Token | None:
+        """The word behind a cue and the titles that follow it, if a name may begin with it."""
+        first = self.tokens.at(position)
+        if kind not in ("closing", "thing"):
+            for _ in range(3):
+                if first and first.word not in TITLE_WORDS and first.raw[1:2] != "'":
+                    break
+                title = TITLES.match(self.text, position)
+                if not title:
+                    break
+                position = title.end()
+                first = self.tokens.at(position)
+        if not first or (first.word in self.lexicon.not_names and first.word not in self.lexicon.particles):
+            return None
+        if (kind == "kin" and first.word in _SIZES) or (
+            cue.value == "thing" and headings.is_product(self.text, start, end)
+        ):
+            return None
+        if "-" in first.word and self.lexicon.not_names.issuperset(first.word.split("-")):
+            return None  # a cue that is repeated
+        return first
 
     def _may_begin(self, first: Token, kind: str, gap: str) -> bool:
         """Whether a word without a capital is worth reading as a name: most that follow a cue are not."""
@@ -305,13 +295,14 @@ class _Finder(Reader):
         first = self.tokens.at(start)
         if not first or first.word in self.lexicon.not_names:
             return [], end
-        before = self.tokens.before(start)
+        joined = caseless(first.raw) and self.text[start - 1 : start] in _CLITICS
+        before = self.tokens.before(start - 1 if joined else start)
         capital = self.capital(first)
         name = self.follow(first, announced=False, lower=not capital)
         reached = name[-1].end
         if len(name) == 1 and first.word in self.lexicon.particles:
             return [], reached
-        if before:
+        if before and not joined:
             name = self.with_before(name, before, capital)
         if self.is_king(name) or self.is_place(name[0].start) or self.is_known(name):
             return [], reached
@@ -391,77 +382,3 @@ class _Finder(Reader):
         """Words with capitals begin a name before the one that was found among them."""
         first = self.tokens.at(start)
         return start < found and first is not None and first.word not in self.lexicon.not_names
-
-    # -- words in capitals that no list knows ---------------------------------------------------------------------
-
-    def from_capitals(self, start: int, end: int) -> list[Hit]:
-        """The person named by words with capitals, if they look like names and nothing speaks against it."""
-        lexicon = self.lexicon
-        words: list[Token] = []
-        token = self.tokens.at(start)
-        while token and token.start < end and len(words) <= LONGEST + 2:
-            words.append(token)
-            token = self.tokens.after(token.end)
-        while words and not self._begins(words[0]):
-            words.pop(0)
-        while words and not (self._closes(words[-1]) or self._ends(words[-1])):
-            words.pop()
-        if not 1 < len(words) <= LONGEST or not lexicon.places.isdisjoint(word.word for word in words):
-            return []
-        if any(not word.raw[0].isupper() and word.word not in lexicon.particles for word in words):
-            return []
-        if self._opens_sentence(words):
-            words.pop(0)
-        full = [word for word in words if len(word.raw) > 1 and word.word not in lexicon.particles]
-        beliefs = [self.belief(word) for word in full]
-        if not beliefs or self.is_place(words[0].start) or self.is_known(words) or self.is_king(words):
-            return []
-        if words[0].raw == "D" and len(words) > 2 and words[1].word in lexicon.given:
-            words.pop(0)  # don
-        low, mean = min(beliefs), sum(beliefs) / len(beliefs)
-        if lexicon.given.get(words[0].word) == STRONG and low > -2.7:
-            believed = len(full) > 1
-        elif len(words[0].raw) == 1:
-            believed = low > -1.0 and len(full[0].raw) > 3
-        elif len(words[-1].raw) == 1:
-            believed = low > 1.0
-            words[-1] = words[-1]._replace(end=words[-1].end + 1)
-        else:
-            believed = len(full) > 1 and ((low > 0.5 and mean > 1.5) or (max(beliefs) == 5 and low > 0 and mean > 2))
-        if not believed or any(len(word.raw) > 3 and word.raw.isupper() for word in full):
-            return []
-        return [Hit(words[0].start, words[-1].end, "PERSON", 0.5 + 0.05 * min(mean, 5), f"model: {mean:.1f}")]
-
-    def _opens_sentence(self, words: list[Token]) -> bool:
-        """The first word, unlisted, has a sentence's capital: a full name follows it."""
-        first = words[0]
-        unlisted = len(first.raw) > 1 and not self.strength(first.word) and not self.tokens.before(first.start)
-        return unlisted and len(words) > 2 and self.lexicon.given.get(words[1].word) == STRONG
-
-    def _begins(self, word: Token) -> bool:
-        if len(word.raw) == 1:
-            return word.raw != "M" and self._closes(word)
-        return word.word not in self.lexicon.not_names or word.word in self.lexicon.places
-
-    def _ends(self, word: Token) -> bool:
-        return len(word.raw) > 1 and word.word not in self.lexicon.not_names and word.word not in self.lexicon.particles
-
-    # -- names among names ----------------------------------------------------------------------------------------
-
-    def in_company(self, found: list[Hit]) -> list[Hit]:
-        """The everyday words that stand in a list of persons: "Saïda, Mounia et Abdelfettah"."""
-        ends, starts = {hit.end for hit in found}, {hit.start for hit in found}
-        chosen: list[Hit] = []
-        for hit in (*self.maybe, *reversed(self.maybe)):
-            if hit.start not in starts and (
-                any(hit.start - gap in ends and self._joined(hit.start - gap, hit.start) for gap in range(1, 8))
-                or any(hit.end + gap in starts and self._joined(hit.end, hit.end + gap) for gap in range(1, 8))
-            ):
-                ends.add(hit.end)
-                starts.add(hit.start)
-                chosen.append(hit)
-        return chosen
-
-    def _joined(self, end: int, start: int) -> bool:
-        between = self.text[end:start]
-        return _COMPANY.fullmatch(between) is not None and between.strip() != ""
