@@ -17,8 +17,8 @@ TITLE_WORDS = fold_words(
     "le la est c'est is hiya howa huwa hya es d "
     "السيد السيدة الأستاذ الأستاذة الدكتور الدكتورة الآنسة هو هي ⵉⴳⴰ ⴷ"
 )
-DELIMITERS = ("|", "\t", "")
-"""What may stand between the cells of a table, and of a form."""
+DELIMITERS = ("|", "\t")
+"""What stands between the cells of a table, and in some forms behind a label."""
 SPACE = re.compile(r"[ \t]{0,2}[:,]?[ \t]{1,2}")
 GAPS = {
     "self": re.compile(r"[ \t]{0,3}[:,\-=]?[ \t]{0,3}[\"'*(]{0,3}"),

@@ -1,4 +1,4 @@
-"""Persons named by words in a row that each have their capital, and that no list needs to know."""
+"""Words in a row that each have their capital and that no list knows: a name, if they look like one."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from riad.privacy.tokens import Token
 
 
 class Capitals(Reader):
-    """Reads the names that capitals tell."""
+    """Reads names that only their capitals and their looks tell."""
 
     def from_capitals(self, start: int, end: int) -> list[Hit]:
         """The person named by words with capitals, if they look like names and nothing speaks against it."""

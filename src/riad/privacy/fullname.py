@@ -7,8 +7,12 @@ end of the phrase and a cue before the name each lower what is asked of it.
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
+from functools import cached_property
 
+from riad.privacy.cues import BARRIER
 from riad.privacy.fold import fold_words
+from riad.privacy.language import language
 from riad.privacy.lexicon import STRONG, WEAK, Lexicon, lexicon
 from riad.privacy.likeness import TIFINAGH, likeness
 from riad.privacy.tokens import Token, Tokens, caseless
@@ -38,6 +42,8 @@ _STREET = re.compile(r"(?:^|[\s,(])(?:r|av|bd|bld|blvd|pl|st|qu|rés|res|imm|lot
 _SON = fold_words("u")
 """Amazigh: "son of". In other languages a word like any other."""
 _AMAZIGH = re.compile("[ɣɛḥḍṭẓṣɖ]", re.IGNORECASE)
+_AROUND = 160
+"""Code points around a lone name that say in which language, and about what, the text is."""
 _TRIBES = fold_words("ait aït ayt nait أيت نايت ⴰⵢⵜ")
 """Particles that only family names have: what follows belongs to the name, whatever it is."""
 _FATHERS = fold_words("أبو أبي")
@@ -55,9 +61,22 @@ class Reader:
         self._likeness: dict[str, float] = {}
         self._strength: dict[str, int] = {}
 
+    @cached_property
+    def _borders(self) -> list[int]:
+        """Where each text but the last ends: several are read at once, and none speaks for another."""
+        return [match.start() for match in re.finditer(BARRIER, self.text)]
+
+    def which(self, position: int) -> int:
+        """Which of the texts that are read at once it is."""
+        return bisect_left(self._borders, position)
+
+    @cached_property
+    def _amazigh(self) -> frozenset[int]:
+        return frozenset(self.which(match.start()) for match in _AMAZIGH.finditer(self.text))
+
     def is_amazigh(self, position: int) -> bool:
-        """Letters that only Amazigh is written with stand near."""
-        return _AMAZIGH.search(self.text, max(0, position - 60), position + 60) is not None
+        """The text has letters that only Amazigh is written with."""
+        return self.which(position) in self._amazigh
 
     # -- one word ---------------------------------------------------------------------------------------------------
 
@@ -311,6 +330,20 @@ class Reader:
                 stepped = True  # "Colegio Español Jacinto Benavente"
             start = before.start
         return False
+
+    def around(self, start: int) -> tuple[int, int]:
+        """Where the words around a place begin and end, in the same text."""
+        begin = self.text.rfind(BARRIER, max(0, start - _AROUND), start) + 1 or max(0, start - _AROUND)
+        end = self.text.find(BARRIER, start, start + _AROUND)
+        return begin, end if end >= 0 else start + _AROUND
+
+    def is_darija(self, start: int) -> bool:
+        """The words around are in no language but Darija or Tamazight, as far as one can tell."""
+        return language(self.text[slice(*self.around(start))]) not in ("fr", "en", "es")
+
+    def is_told(self, start: int) -> bool:
+        """What stands around is about nobody in particular: a sura, a tale, a film, a king of old."""
+        return self.lexicon.story.search(self.text, *self.around(start)) is not None
 
     def shouting(self, start: int, end: int) -> bool:
         """Capitals say nothing where everything around is in capitals."""

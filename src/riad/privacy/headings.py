@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from riad.privacy.cues import BARRIER
 from riad.privacy.fold import fold_word
 from riad.privacy.lexicon import lexicon
 
@@ -18,9 +19,9 @@ _PERSONAL = re.compile(r"(?:pr[eé]nom|first|last|cin|tel|phone|gsm|e-?mail|mail
 
 def heading(text: str, start: int, end: int) -> tuple[int, str] | None:
     """The end of the line a cue stands in, and its delimiter, when that line is the heading of a table."""
-    begin = text.rfind("\n", max(0, start - _WIDEST), start) + 1
+    begin = _line_start(text, max(0, start - _WIDEST), start)
     stop = text.find("\n", end, end + _WIDEST)
-    if stop < 0 or (begin == 0 and start > _WIDEST):
+    if stop < 0 or text.find(BARRIER, end, stop) >= 0 or (begin == 0 and start > _WIDEST):
         return None
     for delimiter in _DELIMITERS:
         behind, before = text[end : end + 3].lstrip(_QUOTES), text[max(0, start - 3) : start].rstrip(_QUOTES)
@@ -42,9 +43,16 @@ def is_product(text: str, start: int, end: int) -> bool:
     """The key that stands there is a thing's in JSON: its object has a price or a weight, and nothing of a person."""
     if text[start - 1 : start] != '"' or text[end : end + 1] != '"':
         return False
-    begin, stop = text.rfind("{", max(0, start - _OBJECT), start), text.find("}", end, end + _OBJECT)
-    stop = stop if stop >= 0 else end + _OBJECT
-    return _PRICED.search(text, max(begin, 0), stop) is not None and not _PERSONAL.search(text, max(begin, 0), stop)
+    left, right = max(0, start - _OBJECT), end + _OBJECT
+    begin, stop = text.rfind("{", left, start), text.find("}", end, right)
+    if begin < 0:
+        return False
+    stop = stop if stop >= 0 else right
+    return _PRICED.search(text, begin, stop) is not None and not _PERSONAL.search(text, begin, stop)
+
+
+def _line_start(text: str, floor: int, position: int) -> int:
+    return max(text.rfind("\n", floor, position), text.rfind(BARRIER, floor, position)) + 1
 
 
 def _is_company(cell: str) -> bool:
@@ -54,7 +62,7 @@ def _is_company(cell: str) -> bool:
 
 def cells(text: str, stop: int, delimiter: str) -> Iterator[tuple[int, int, bool, int]]:
     """The cells below a heading line that ends at ``stop``: start, end, whether surely a person's, end of its line."""
-    begin = text.rfind("\n", max(0, stop - 2 * _WIDEST), stop) + 1
+    begin = _line_start(text, max(0, stop - 2 * _WIDEST), stop)
     titles = [title.strip(" \"'\r\t").casefold() for title in text[begin:stop].split(delimiter)]
     kinds = lexicon().headings
     chosen = {
@@ -66,6 +74,8 @@ def cells(text: str, stop: int, delimiter: str) -> Iterator[tuple[int, int, bool
     while start < len(text):
         line_end = text.find("\n", start)
         line_end = len(text) if line_end < 0 else line_end
+        border = text.find(BARRIER, start, line_end)
+        line_end = line_end if border < 0 else border
         row = text[start:line_end].split(delimiter)
         if len(row) != len(titles):
             return
@@ -73,4 +83,6 @@ def cells(text: str, stop: int, delimiter: str) -> Iterator[tuple[int, int, bool
             if chosen[index] and (match := _CELL.fullmatch(cell)) and match[1] and not _is_company(match[1]):
                 yield start + match.start(1), start + match.end(1), chosen[index] == "field" or personal, line_end
             start += len(cell) + 1
+        if border >= 0:
+            return
         start = line_end + 1

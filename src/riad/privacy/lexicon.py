@@ -39,6 +39,8 @@ _HAMZAS = (("اي", "ائ"), ("وا", "ؤا"), ("وم", "ؤم"), ("وي", "ؤي"
 
 _DIAERESIS = re.compile("(?<=[aeo])i")
 _GRAVE = re.compile("e(?=[lnsvt]e$)")
+UNSPOKEN = ("near", "verb", "story")
+"""Kinds of ``[names]`` that announce nothing by themselves: asked about a name that is already there."""
 ADDRESS_ROLES = ("way", "way_after", "quarter", "unit", "floor", "country")
 """Words of addresses that are looked for; the rest of ``[address]`` is grammar (``address.py``)."""
 
@@ -67,6 +69,7 @@ class Lexicon(NamedTuple):
     near: frozenset[str]  # words that one says of persons: "dis à", "m3a", "على"
     ambiguous: frozenset[str]  # given names that are no everyday words, but do not stand alone either
     verbs: frozenset[str]  # and that persons do: behind a given name
+    story: re.Pattern[str]  # what a text is about that speaks of nobody in particular: a sura, a film, a king
     headings: dict[str, str]  # folded titles of columns of names, and their kind
 
 
@@ -174,7 +177,7 @@ def _announcing(kind: str, cue: str) -> Iterator[tuple[bytes, Word]]:
 def _patterns(given: dict[str, int], cues: dict[str, list[str]]) -> Iterator[tuple[bytes, Word]]:
     yield from _given(given)
     for kind, said in cues.items():
-        if kind not in ("particles", "near", "verb"):
+        if kind not in ("particles", *UNSPOKEN):
             for cue in said:
                 yield from _announcing(kind, cue)
     for role, entries in (("cue", table().cues), ("not", table().against)):
@@ -204,8 +207,9 @@ def _conditions(given: dict[str, int]) -> frozenset[str]:
 
 
 def _known() -> Iterator[str]:
-    for line in lines("public.txt"):
-        yield from line.split("|")
+    for name in ("public.txt", "cities.txt"):
+        for line in lines(name):
+            yield from line.split("|")
     for line in lines("places.txt"):
         if line.startswith("town:"):
             yield from line.removeprefix("town:").split("|")
@@ -225,13 +229,7 @@ def lexicon() -> Lexicon:
     cues = _cues()
     particles = frozenset(map(fold_word, cues["particles"]))
     announcing = (
-        {
-            fold_word(cue)
-            for kind, words in cues.items()
-            if kind not in ("near", "verb")
-            for cue in words
-            if " " not in cue
-        }
+        {fold_word(cue) for kind, words in cues.items() if kind not in UNSPOKEN for cue in words if " " not in cue}
         - particles
         - {name for names in (given, surnames) for name, strength in names.items() if strength == STRONG}
     )
@@ -257,5 +255,6 @@ def lexicon() -> Lexicon:
         frozenset(map(fold_word, cues["near"])),
         frozenset(fold_word(word) for word, _ in _words("ambiguous.txt")),
         frozenset(map(fold_word, cues["verb"])),
+        re.compile(rf"(?<!\w)[وفبل]?(?:{'|'.join(map(re.escape, cues['story']))})(?!\w)", re.IGNORECASE),
         {" ".join(map(fold_word, cue.split())): kind for kind in ("thing", "field") for cue in cues[kind]},
     )

@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from functools import cached_property
 
-from riad.privacy import company, headings, speakers
+from riad.privacy import among, headings, speakers
 from riad.privacy.announcing import DELIMITERS, GAPS, SCORES, TITLE_WORDS, TITLES
 from riad.privacy.capitals import Capitals
 from riad.privacy.fold import fold_words
@@ -30,31 +30,17 @@ _SIZES = fold_words("الكبير الكبيرة الصغير الصغيرة ا�
 _FROM = fold_words("من mn men min de from seg ⵙⴳ")
 _DESCENT = fold_words("بن ابن بنت منت ben bin bent bint mint ould ولد أيت ait ⴱⵏ ⴰⵢⵜ")
 _TOLD = fold_words(
-    "yenna tenna inna tnna ynna yennad tennad yedda tedda idda tdda yusi-d yusa-d tusa-d yusad tusad yuḍen tuḍen yuḍn "
-    "tuḍn yezdeɣ tezdeɣ izdɣ tzdɣ ira tra yebɣa tebɣa yefka tefka ifka tfka "
+    "yenna tenna inna tnna ynna yennad tennad yedda tedda idda tdda yusi-d yusa-d tusa-d yusad tusad yuḍen tuḍen "
+    "yuḍn tuḍn yezdeɣ tezdeɣ izdɣ tzdɣ ira tra yebɣa tebɣa yefka tefka ifka tfka "
     "ⵉⵏⵏⴰ ⵜⵏⵏⴰ ⵉⴷⴷⴰ ⵜⴷⴷⴰ ⵢⵓⵙⴰ ⵜⵓⵙⴰ ⵢⵓⴹⵏ ⵜⵓⴹⵏ ⵉⵣⴷⵖ ⵜⵣⴷⵖ"
 )
 """Amazigh verbs of what only persons do: before them "Tiziri" is no moonlight."""
-_ACTING = ("كيقول", "كتقول", "كيخدم", "كتخدم", "كيسكن", "كتسكن", "كيدير", "كتدير", "كيقرا", "كتقرا", "كيهضر", "كتهضر")
+_ACTING = tuple(fold_words("كيقول كتقول كيخدم كتخدم كيسكن كتسكن كيدير كتدير كيقرا كتقرا كيهضر كتهضر"))
 """How Darija says what persons do; objects may follow, joined."""
-_WITH = (
-    "تزوج",
-    "تزوجت",
-    "تزوجات",
-    "متزوج",
-    "متزوجه",
-    "تلاقي",
-    "تلاقا",
-    "تلاقات",
-    "تلاقيت",
-    "تلاقينا",
-    "التقي",
-    "التقيت",
-    "اتصل",
-    "اتصلت",
-)
+_WITH = tuple(fold_words("تزوج تزوجت تزوجات متزوج متزوجه تلاقي تلاقا تلاقات تلاقيت تلاقينا التقي التقيت اتصل اتصلت"))
 """Verbs of what one does with somebody, whom Arabic joins to "with"."""
 _CLITICS = ("و", "ف", "ب", "ل")
+"""Words of one letter that Arabic joins to the word behind them."""
 _GLUE = ("@", "/", "_", ".", "#", "-")
 """What, right before a word, says that it is part of an address, a path or an identifier."""
 _ADDRESS = re.compile(r"[._@/\\]\w|[(\[]\w*[)\]]")
@@ -76,7 +62,8 @@ def find(text: str, hits: list[Seen]) -> list[Hit]:
                 found += more
     found += speakers.find(finder)
     found += _unannounced(finder, hits, sorted((hit.start, hit.end) for hit in found))
-    return found + company.among(text, finder.maybe, found) if finder.maybe else found
+    found += among.persons(text, finder.maybe, found) if finder.maybe else ()
+    return found + among.lines(finder, found) if len(found) > 1 and "\n" in text else found
 
 
 def _unannounced(finder: _Finder, hits: list[Seen], sure: list[tuple[int, int]]) -> list[Hit]:
@@ -114,15 +101,18 @@ class _Finder(Capitals):
         self.hits: list[Seen] = []
 
     @cached_property
-    def is_form(self) -> bool:
+    def _forms(self) -> frozenset[int]:
+        return frozenset(self.which(start) for word, start, _ in self.hits if word.value == "field")
+
+    def is_form(self, position: int) -> bool:
         """The text has a field that holds nothing but names: "name" is then a person's."""
-        return any(word.value == "field" for word, _, _ in self.hits)
+        return self.which(position) in self._forms
 
     # -- what follows a cue ---------------------------------------------------------------------------------------
 
     def after_cue(self, cue: Word, start: int, end: int) -> list[Hit]:
         text, kind = self.text, cue.value
-        if kind == "thing" and text[start - 1 : start] not in ("_", ".", "-") and self.is_form:
+        if kind == "thing" and text[start - 1 : start] not in ("_", ".", "-") and self.is_form(start):
             kind = "field"
         if kind == "short_title" and not self._is_short_title(start, end):
             return []
@@ -135,9 +125,23 @@ class _Finder(Capitals):
                 return column
         if not gap:
             return self._in_column(cue, start, end) if kind in ("thing", "field") else []
-        first = self._first(cue, kind, start, end, gap.end())
-        if not first:
+        position = gap.end()
+        first = self.tokens.at(position)
+        if kind not in ("closing", "thing"):
+            for _ in range(3):
+                if first and first.word not in TITLE_WORDS and first.raw[1:2] != "'":
+                    break
+                title = TITLES.match(text, position)
+                if not title:
+                    break
+                position = title.end()
+                first = self.tokens.at(position)
+        if not first or (first.word in self.lexicon.not_names and first.word not in self.lexicon.particles):
             return []
+        if (kind == "kin" and first.word in _SIZES) or (cue.value == "thing" and headings.is_product(text, start, end)):
+            return []
+        if "-" in first.word and self.lexicon.not_names.issuperset(first.word.split("-")):
+            return []  # a cue that is repeated
         sure = kind in ("self", "field")
         lower = sure or not first.raw[0].isupper()
         if lower and not sure and not self._may_begin(first, kind, gap[0]):
@@ -156,28 +160,6 @@ class _Finder(Capitals):
             name = self.with_before(name, Token(start, end, text[start:end], text[start:end].casefold()), False)
         why = f"cue: {cue.text}" if listed else f"cue: {cue.text}; model: {self.like(name[0].word):.1f}"
         return [Hit(name[0].start, name[-1].end, "PERSON", SCORES[kind] - (0 if listed else 0.15), why)]
-
-    def _first(self, cue: Word, kind: str, start: int, end: int, position: int) -> Token | None:
-        """The word behind a cue and the titles that follow it, if a name may begin with it."""
-        first = self.tokens.at(position)
-        if kind not in ("closing", "thing"):
-            for _ in range(3):
-                if first and first.word not in TITLE_WORDS and first.raw[1:2] != "'":
-                    break
-                title = TITLES.match(self.text, position)
-                if not title:
-                    break
-                position = title.end()
-                first = self.tokens.at(position)
-        if not first or (first.word in self.lexicon.not_names and first.word not in self.lexicon.particles):
-            return None
-        if (kind == "kin" and first.word in _SIZES) or (
-            cue.value == "thing" and headings.is_product(self.text, start, end)
-        ):
-            return None
-        if "-" in first.word and self.lexicon.not_names.issuperset(first.word.split("-")):
-            return None  # a cue that is repeated
-        return first
 
     def _may_begin(self, first: Token, kind: str, gap: str) -> bool:
         """Whether a word without a capital is worth reading as a name: most that follow a cue are not."""
@@ -345,17 +327,20 @@ class _Finder(Capitals):
                 return [hit._replace(why="list: given name; cue: what persons do")]
             self.maybe.append(hit._replace(score=0.4, why="list: given name among others"))
             return []
-        if capital:
+        if capital and (before is not None or first.word not in self.lexicon.ambiguous):
             brand = before and before.raw[0].isupper() and before.raw[1:].islower() and not self.strength(before.word)
             if brand and before and self._within_phrase(before) and self.like(before.word) < 0:
                 return []
             return [hit]
         acts = behind is not None and (behind.word in self.lexicon.verbs or behind.word.startswith(_ACTING))
         said = before is not None and before.word.removeprefix("و") in self.lexicon.near
+        if said and before and len(before.raw) < 3 and before.raw.isascii():
+            said = self.is_darija(start)  # "l", "b", "o": words of Darija, and letters in other languages
         said = said or (joined in ("و", "ل") and len(first.word) > 3)
         said = said or (joined == "ب" and before is not None and before.word.endswith(_WITH))
         sure = first.word not in self.lexicon.ambiguous or "ئ" in first.raw or "ؤ" in first.raw
-        if (said or acts) and (sure or (said and acts)):
+        told = self.is_told(start)
+        if (said or acts) and (sure or (said and acts)) and not told:
             return [hit._replace(why="list: given name; cue: a word said of persons")]
         self.maybe.append(hit._replace(score=0.4, why="list: given name among others"))
         return []

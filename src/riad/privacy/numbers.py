@@ -85,7 +85,7 @@ def international(text: str, start: int, end: int) -> Hit | None:
         digits = "".join(filter(str.isdigit, value))
         digits = digits if plus else digits[2:]
         code = next((digits[:length] for length in (3, 2, 1) if digits[:length] in CALLING_CODES), "")
-        if not code or len(digits) < 8:
+        if not code or len(digits) < (8 if plus else 10):
             return None
         national = digits[len(code) :].removeprefix("0")
         if len(digits) <= 13 and len(national) == _NATIONAL.get(code, len(national)):

@@ -3,36 +3,36 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from itertools import groupby
 
+from riad.privacy.cues import BARRIER
 from riad.privacy.fullname import Reader
 from riad.privacy.identifiers import Hit
-from riad.privacy.normalise import SEPARATOR
 
-_WORD = r"[^\W\d_][^\W\d_'’-]{1,23}"
-_LABEL = re.compile(rf"(?:^|(?<={SEPARATOR}))[ \t*>\[-]{{0,4}}({_WORD}(?: {_WORD}){{0,2}}) ?:(?=[ *])", re.MULTILINE)
+_LABEL = re.compile(
+    rf"(?:^|(?<={BARRIER} ))[ \t*>\[-]{{0,4}}"
+    r"([^\W\d_][^\W\d_'’-]{1,23}(?: [^\W\d_][^\W\d_'’-]{1,23}){0,2}) ?:(?=[ *])",
+    re.MULTILINE,
+)
 
 
 def find(reader: Reader) -> list[Hit]:
-    """The speakers of every text that is read: each text is judged alone, whatever it was joined with."""
+    """The speakers of each text with at least two lines that begin with a label, when at least one label is a listed
+    name and no label announces a field or a section."""
     text = reader.text
     if text.count(":") < 2 or "\n" not in text:
         return []
     found: list[Hit] = []
-    start = 0
-    for part in text.split(SEPARATOR):
-        found += _speakers(reader, start, start + len(part))
-        start += len(part) + len(SEPARATOR)
+    for _, labels in groupby(_LABEL.finditer(text), lambda match: reader.which(match.start())):
+        found += _of_one(reader, labels)
     return found
 
 
-def _speakers(reader: Reader, start: int, end: int) -> list[Hit]:
-    """Those of a text with at least two lines that begin with a label, of which one at least is a listed given name.
-
-    A label that is no name, as of a form or a section, speaks against the whole text.
-    """
+def _of_one(reader: Reader, labels: Iterator[re.Match[str]]) -> list[Hit]:
     found: list[Hit] = []
     listed = False
-    for match in _LABEL.finditer(reader.text, start, end):
+    for match in labels:
         first = reader.tokens.at(match.start(1))
         if not first or first.word in reader.lexicon.not_names:
             return []
@@ -41,5 +41,5 @@ def _speakers(reader: Reader, start: int, end: int) -> list[Hit]:
             strength = reader.strength(first.word)
             listed = listed or (strength > 0 and first.word in reader.lexicon.given)
             if strength or reader.belief(first) > 1:
-                found.append(Hit(match.start(1), match.end(1), "PERSON", 0.7, "list: given name; cue: speaks"))
+                found.append(Hit(*match.span(1), "PERSON", 0.7, "list: given name; cue: speaks"))
     return found if listed and len(found) > 1 else []
