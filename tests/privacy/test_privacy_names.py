@@ -246,3 +246,115 @@ def test_a_key_of_a_priced_thing_announces_nobody() -> None:
 def test_the_language_tells_a_word_of_darija_from_a_letter() -> None:
     assert names("mchit l karima ghedda f sbah") == ["karima"]
     assert names("Dans le plan, le point b karima désigne la zone nord du chantier") == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "رجب وشعبان ورمضان شهور كنصومو فيهم",
+        "قريت سورة ياسين ومريم هاد الصباح",
+        "النبي محمد صلى الله عليه وسلم وأصحابه",
+        "قصة موسى وهارون مع فرعون",
+        "خالد بن الوليد قائد عظيم",
+        "موسم مولاي عبد الله أمغار فالصيف",
+        "زاوية سيدي بوعلي قريبة من هنا",
+        "خويا الكبير ساكن معانا",
+        "ختي الصغيرة كتقرا مزيان",
+        "ولدي الصغير عندو السخانة",
+        "مراتي باغية تبدل الخدمة",
+        "جارتي ديما كتغوت",
+        "الدري طاح من الدروج",
+        "الطبيب قال ليا نرتاح شوية",
+        "الحارس ما كانش فالباب",
+        "السيد الوزير حضر الاجتماع",
+        "عندي أمل كبير فهاد المشروع",
+        "نور الصباح زوين فالجبل",
+        "سعيد بزاف بهاد الخبر",
+        "الجو جميل والسماء صافية",
+        "مدرسة ابن خلدون الابتدائية",
+        "شارع علال بن عبد الله",
+        "سلام، شحال الثمن ديال هاد المنتوج؟",
+        "المبلغ | التاريخ",
+        "حكاية عيشة قنديشة كتخلع الدراري",
+        "khouya lkbir khdam f lmarché",
+        "khti sghira mrida had lyoum",
+        "l prof ma jach lyoum",
+        "si bghit nsafer chno ndir",
+        "3ndi amal kbir f had lkhdma",
+        "nour lqmar zwin had lila",
+        "lfarmacie l9riba mn hna",
+        "tbib 9al liya nrta7 chwiya",
+        "mrati bghat tbeddel lkhedma",
+        "jari dima kaydir sda3",
+        "moussem moulay abdellah f sif",
+        "Tiziri tɣli-d f idurar",
+        "Itri iqqim waḥdu g igenna",
+        "Tafsut tewweḍ-d, ijeǧǧigen llan",
+        "Massinissa iga agllid n Numidya",
+        "tullist n Ḥmad Unamir",
+        "Tilelli d ayda",
+        "aslmad isaqsa inlmadn",
+        "ⵜⵉⵣⵉⵔⵉ ⵜⵖⵍⵉ ⴷ",
+        "ⵎⴰⵙⵙⵉⵏⵉⵙⴰ ⵉⴳⴰ ⴰⴳⵍⵍⵉⴷ",
+        "ⴰⵣⵓⵍ ⴼⵍⵍⴰⵡⵏ",
+        "mi hermana mayor vive en el centro",
+        "la profesora explicó la lección",
+        "el médico me dijo que descansara",
+        "mi vecino hace ruido por la noche",
+        "Monsieur le Wali a présidé la réunion",
+        "mon petit frère et ma grande sœur",
+        "le directeur est absent",
+        "la cathédrale Notre-Dame et la basilique",
+        "Alice and Bob exchange keys",
+        "my older brother works downtown",
+        "the doctor told me to rest",
+        '{"products": [{"name": "Argan Nour", "price": 12}]}',
+        '{"المنتجات": [{"الاسم": "زيت أركان نور", "الثمن": 120}]}',
+        "Note: voir la page",
+        "Date: demain",
+        "Question: why?",
+        "Answer: because",
+    ],
+)
+def test_everyday_sentences_name_nobody(text: str) -> None:
+    assert names(text) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("كمال ومنى شراو البرطمة", ["كمال", "منى"]),
+        ("قال ليا الشاف بنيس مع رشيد", ["بنيس", "رشيد"]),
+        ("عند الحارس امبارك", ["امبارك"]),
+        ("باع للتاجرة عائشاتو ديالو", ["عائشاتو ديالو"]),
+        ("حموتي رقية جات", ["رقية"]),
+        ("ba 3llal l3ssas tte7", ["3llal"]),
+        ("lprof Tazi ma jach", ["Tazi"]),
+        ("سميتي فاطمة العلوي نمرتي 0612345678", ["فاطمة العلوي"]),
+        ("Isem: Numidya\nIsem n twacult: Ayt Mulay\n", ["Numidya", "Ayt Mulay"]),
+        ("Tiziri tenna-yas ad d-yas", []),
+        ("Massa Tiziri tella da", ["Tiziri"]),
+        ("ⵎⴰⵙⵙ ⴰⵥⵏⴰⴳ ⵉⴳⴰ ⴰⵙⵍⵎⴰⴷ", ["ⴰⵥⵏⴰⴳ"]),
+        ("ⵢⵓⴹⵏ ⵎⵓⵃⴰ ⵙ ⵡⵓⵍ", ["ⵎⵓⵃⴰ"]),
+        ("السمية | المبلغ\nكنزة لمريني | 1200\nحميد أوعلي | 850\n", ["كنزة لمريني", "حميد أوعلي"]),
+    ],
+)
+def test_names_beside_kin_functions_and_verbs(text: str, found: list[str]) -> None:
+    assert names(text) == found
+
+
+def test_who_speaks_in_a_conversation_is_a_person() -> None:
+    assert names("سكينة: فين وصلتي؟\nالمعطي: راني فالطرام") == ["سكينة", "المعطي"]
+    assert names("ⵙⵉⴼⴰⵡ: ⵎⴰⵏⵉ ⵜⵍⵍⵉⴷ?\nⵜⵉⵍⵉⵍⴰ: ⵍⵍⵉⵖ ⴳ ⵜⵉⵏⵎⵍ") == ["ⵙⵉⴼⴰⵡ", "ⵜⵉⵍⵉⵍⴰ"]
+    assert names("Question: where?\nAmal: why\n") == []
+
+
+def test_each_text_of_a_request_is_judged_alone() -> None:
+    talk = "Soukaina: mchiti?\nMarouane: la ba9i"
+    together = scan_many(("Question: pourquoi ?\nNote: rien", talk))[1]
+    assert [talk[f.start : f.end] for f in together if f.type == "PERSON"] == ["Soukaina", "Marouane"]
+
+
+def test_a_key_of_a_priced_thing_announces_nobody() -> None:
+    assert names('{"name": "Argan Nour", "price": 12}') == []
+    assert names('{"name": "Nadia Bennani", "email": "n@x.ma"}') == ["Nadia Bennani"]

@@ -327,7 +327,8 @@ class _Finder(Capitals):
                 return [hit._replace(why="list: given name; cue: what persons do")]
             self.maybe.append(hit._replace(score=0.4, why="list: given name among others"))
             return []
-        if capital and (before is not None or first.word not in self.lexicon.ambiguous):
+        doubtful = first.word in self.lexicon.ambiguous
+        if capital and not (doubtful and (before is None or self.is_told(start))):
             brand = before and before.raw[0].isupper() and before.raw[1:].islower() and not self.strength(before.word)
             if brand and before and self._within_phrase(before) and self.like(before.word) < 0:
                 return []
@@ -338,7 +339,7 @@ class _Finder(Capitals):
             said = self.is_darija(start)  # "l", "b", "o": words of Darija, and letters in other languages
         said = said or (joined in ("و", "ل") and len(first.word) > 3)
         said = said or (joined == "ب" and before is not None and before.word.endswith(_WITH))
-        sure = first.word not in self.lexicon.ambiguous or "ئ" in first.raw or "ؤ" in first.raw
+        sure = not doubtful or "ئ" in first.raw or "ؤ" in first.raw
         told = self.is_told(start)
         if (said or acts) and (sure or (said and acts)) and not told:
             return [hit._replace(why="list: given name; cue: a word said of persons")]
