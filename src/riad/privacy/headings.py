@@ -43,9 +43,12 @@ def is_product(text: str, start: int, end: int) -> bool:
     """The key that stands there is a thing's in JSON: its object has a price or a weight, and nothing of a person."""
     if text[start - 1 : start] != '"' or text[end : end + 1] != '"':
         return False
-    begin, stop = text.rfind("{", max(0, start - _OBJECT), start), text.find("}", end, end + _OBJECT)
-    stop = stop if stop >= 0 else end + _OBJECT
-    return _PRICED.search(text, max(begin, 0), stop) is not None and not _PERSONAL.search(text, max(begin, 0), stop)
+    left, right = max(0, start - _OBJECT), end + _OBJECT
+    begin, stop = text.rfind("{", left, start), text.find("}", end, right)
+    if begin < 0:
+        return False
+    stop = stop if stop >= 0 else right
+    return _PRICED.search(text, begin, stop) is not None and not _PERSONAL.search(text, begin, stop)
 
 
 def _line_start(text: str, floor: int, position: int) -> int:

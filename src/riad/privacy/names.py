@@ -13,6 +13,7 @@ import re
 from functools import cached_property
 
 from riad.privacy import among, headings, speakers
+from riad.privacy.announcing import DELIMITERS, GAPS, SCORES, TITLE_WORDS, TITLES
 from riad.privacy.capitals import Capitals
 from riad.privacy.fold import fold_words
 from riad.privacy.fullname import LONGEST
@@ -21,41 +22,6 @@ from riad.privacy.lexicon import STRONG, WEAK, Word
 from riad.privacy.tokens import Token, caseless
 from riad.privacy.words import PAIR, Seen
 
-_TITLES = re.compile(
-    r"(?:m|mr|mme|mlle|ms|mrs|dr|pr|me|sr|sra|don|doña|monsieur|madame|mademoiselle|docteur|professeur|maître|maitre|si|ssi|"
-    r"le|la|l'|est|c'est|is|hiya|howa|huwa|hya|es|d|السيد|السيدة|الأستاذ|الأستاذة|الدكتور|الدكتورة|الآنسة|هو|هي|"
-    r"ⵉⴳⴰ|ⴷ|:)(?:\.? |(?<=') ?|(?<=:) ?)",
-    re.IGNORECASE,
-)
-_TITLE_WORDS = fold_words(
-    "m mr mme mlle ms mrs dr pr me sr sra don doña monsieur madame mademoiselle docteur professeur maître si ssi "
-    "le la est c'est is hiya howa huwa hya es d "
-    "السيد السيدة الأستاذ الأستاذة الدكتور الدكتورة الآنسة هو هي ⵉⴳⴰ ⴷ"
-)
-_DELIMITERS = ("|", "\t", "")
-"""What may stand between the cells of a table, and of a form."""
-_SPACE = re.compile(r"[ \t]{0,2}[:,]?[ \t]{1,2}")
-_GAPS = {
-    "self": re.compile(r"[ \t]{0,3}[:,\-=]?[ \t]{0,3}[\"'*(]{0,3}"),
-    "field": re.compile(r"[\"'*)\]]{0,3}[ \t]{0,4}[:=|>\t][ \t]{0,4}[\"'*>]{0,3}"),
-    "title": re.compile(r"\.? {1,2}"),
-    "closing": re.compile(r"[ \t]{0,4}[,.!;:]?[ \t]{0,8}(?:\r?\n[ \t\r\n]{0,8}|(?<=[,:] ))(?:-{1,2}[ \t]?)?"),
-    **dict.fromkeys(("role", "weak", "kin"), _SPACE),
-}
-_GAPS |= {"thing": _GAPS["field"], "short_title": _GAPS["title"], "honorific": _GAPS["title"], "called": _GAPS["self"]}
-_SCORES = {
-    "self": 0.9,
-    "field": 0.9,
-    "thing": 0.75,
-    "title": 0.85,
-    "short_title": 0.85,
-    "honorific": 0.8,
-    "role": 0.75,
-    "weak": 0.7,
-    "kin": 0.7,
-    "called": 0.75,
-    "closing": 0.75,
-}
 _ANNOUNCING = ("title", "short_title", "honorific", "role")
 """Kinds of cues behind which unknown words are rather names, besides those that are sure."""
 _SPEAKS = fold_words("أنا انا ana معاك معاكم معك معكم m3ak m3akom")
@@ -73,6 +39,8 @@ _ACTING = tuple(fold_words("كيقول كتقول كيخدم كتخدم كيسك
 """How Darija says what persons do; objects may follow, joined."""
 _WITH = tuple(fold_words("تزوج تزوجت تزوجات متزوج متزوجه تلاقي تلاقا تلاقات تلاقيت تلاقينا التقي التقيت اتصل اتصلت"))
 """Verbs of what one does with somebody, whom Arabic joins to "with"."""
+_CLITICS = ("و", "ف", "ب", "ل")
+"""Words of one letter that Arabic joins to the word behind them."""
 _GLUE = ("@", "/", "_", ".", "#", "-")
 """What, right before a word, says that it is part of an address, a path or an identifier."""
 _ADDRESS = re.compile(r"[._@/\\]\w|[(\[]\w*[)\]]")
@@ -150,8 +118,8 @@ class _Finder(Capitals):
             return []
         if kind == "honorific" and self.is_place(start):
             return []
-        gap = _GAPS[kind].match(text, end)
-        if gap and kind in ("thing", "field") and gap[0].strip("\"' ") in _DELIMITERS:
+        gap = GAPS[kind].match(text, end)
+        if gap and kind in ("thing", "field") and gap[0].strip("\"' ") in DELIMITERS:
             column = self._in_column(cue, start, end)
             if column:
                 return column
@@ -161,9 +129,9 @@ class _Finder(Capitals):
         first = self.tokens.at(position)
         if kind not in ("closing", "thing"):
             for _ in range(3):
-                if first and first.word not in _TITLE_WORDS and first.raw[1:2] != "'":
+                if first and first.word not in TITLE_WORDS and first.raw[1:2] != "'":
                     break
-                title = _TITLES.match(text, position)
+                title = TITLES.match(text, position)
                 if not title:
                     break
                 position = title.end()
@@ -191,7 +159,7 @@ class _Finder(Capitals):
         if kind == "honorific":
             name = self.with_before(name, Token(start, end, text[start:end], text[start:end].casefold()), False)
         why = f"cue: {cue.text}" if listed else f"cue: {cue.text}; model: {self.like(name[0].word):.1f}"
-        return [Hit(name[0].start, name[-1].end, "PERSON", _SCORES[kind] - (0 if listed else 0.15), why)]
+        return [Hit(name[0].start, name[-1].end, "PERSON", SCORES[kind] - (0 if listed else 0.15), why)]
 
     def _may_begin(self, first: Token, kind: str, gap: str) -> bool:
         """Whether a word without a capital is worth reading as a name: most that follow a cue are not."""
@@ -309,13 +277,14 @@ class _Finder(Capitals):
         first = self.tokens.at(start)
         if not first or first.word in self.lexicon.not_names:
             return [], end
-        before = self.tokens.before(start)
+        joined = caseless(first.raw) and self.text[start - 1 : start] in _CLITICS
+        before = self.tokens.before(start - 1 if joined else start)
         capital = self.capital(first)
         name = self.follow(first, announced=False, lower=not capital)
         reached = name[-1].end
         if len(name) == 1 and first.word in self.lexicon.particles:
             return [], reached
-        if before:
+        if before and not joined:
             name = self.with_before(name, before, capital)
         if self.is_king(name) or self.is_place(name[0].start) or self.is_known(name):
             return [], reached
