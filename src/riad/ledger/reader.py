@@ -14,8 +14,9 @@ from pathlib import Path
 from threading import Lock
 
 from riad.errors import EvidenceBroken, LedgerUnavailable, NotFound
-from riad.ledger import merkle
+from riad.ledger import cose, merkle
 from riad.ledger.files import Files
+from riad.ledger.keys import load
 from riad.ledger.merkle import HASH_SIZE
 from riad.ledger.note import Checkpoint, Verifier
 from riad.ledger.recovery import REMEDY, read_entries, read_note, read_tile
@@ -110,6 +111,24 @@ class Reader:
 
         Raises ``NotFound`` where the log has no such entry.
         """
+        note, _, entry, proof = self._proven(index)
+        hashes = "".join(base64.b64encode(item).decode() + "\n" for item in proof)
+        return f"{MAGIC}\nextra {base64.b64encode(entry).decode()}\nindex {index}\n{hashes}\n{note}"
+
+    def cose_receipt(self, index: int) -> bytes:
+        """The receipt of an entry as a COSE_Sign1 (RFC 9942), which does not hold the entry. Raises as ``receipt``."""
+        _, head, _, proof = self._proven(index)
+        signature = self._cose_signature(head)
+        if not cose.signed_by(self._key(), head, signature):
+            raise EvidenceBroken(N_("The ledger's COSE signature does not fit its checkpoint."), remedy=REMEDY)
+        return cose.compose(self._key(), head, index, proof, signature)
+
+    def _cose_signature(self, head: Checkpoint) -> bytes:
+        """``cose.sign_root`` of the newest checkpoint. To be read from its row, once commits keep it there."""
+        return cose.sign_root(load(self._files), head)
+
+    def _proven(self, index: int) -> tuple[str, Checkpoint, bytes, list[bytes]]:
+        """The newest checkpoint, as a note and read; an entry and the proof that leads from it to the root."""
         with self._open() as db:
             note, head = self._head(db)
             entry = self._entry(db, index, head.size)
@@ -124,8 +143,7 @@ class Reader:
                 index=index,
                 error=error.render(),
             ) from None
-        hashes = "".join(base64.b64encode(item).decode() + "\n" for item in proof)
-        return f"{MAGIC}\nextra {base64.b64encode(entry).decode()}\nindex {index}\n{hashes}\n{note}"
+        return note, head, entry, proof
 
     def _head(self, db: sqlite3.Connection) -> tuple[str, Checkpoint]:
         note = read_note(db)

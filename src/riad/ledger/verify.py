@@ -142,7 +142,7 @@ def verify(receipt: bytes, vkey: str) -> Report:
 
     # (5) The entry in the receipt is the leaf at that index under that root.
     leaf = hashlib.sha256(b"\x00" + report.entry).digest()
-    if climb(leaf, report.index, report.size, proof) != root:
+    if _climb(leaf, report.index, report.size, proof) != root:
         raise BadReceipt(5, N_("The proof does not lead from the entry to the signed root: one of them was changed."))
     report.add(
         N_("{count} hashes lead from the entry to the signed root."),
@@ -254,7 +254,7 @@ def _parse_checkpoint(text: str) -> tuple[str, int, bytes]:
     return lines[0], size, root
 
 
-def climb(leaf: bytes, index: int, size: int, proof: list[bytes]) -> bytes | None:
+def _climb(leaf: bytes, index: int, size: int, proof: list[bytes]) -> bytes | None:
     """The root that the proof leads to, None where its length is wrong (RFC 9162, section 2.1.3.2)."""
     if index >= size:
         raise BadReceipt(5, N_("The receipt is for entry {index} of {size}."), index=index, size=size)
