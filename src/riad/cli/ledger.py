@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from riad.cli import output
+from riad.cli import ledger_forms, output
 from riad.errors import BadRequest
 from riad.texts import N_, _
 
@@ -38,6 +38,9 @@ def verify(
     key: Annotated[
         str | None, typer.Option("--key", help=_("The log's public key or its file (default: this platform's own)."))
     ] = None,
+    entry: Annotated[
+        str | None, typer.Option("--entry", help=_("The entry's file, where the receipt is a COSE receipt."))
+    ] = None,
     data_dir: DataDir = None,
     config: Config = None,
     as_json: output.JsonOption = False,
@@ -47,7 +50,7 @@ def verify(
     receipt = output.read(file)
     try:
         vkey = verifier.find_key(key) if key is not None else _reader(data_dir, config).vkey()
-        report = verifier.verify(receipt, vkey)
+        report = ledger_forms.verify(receipt, entry, vkey)
     except verifier.BadKey as error:
         raise BadRequest(str(error), remedy=N_("`riad ledger key` prints it.")) from None
     except verifier.BadReceipt as bad:
@@ -63,9 +66,18 @@ def verify(
 
 
 @app.command(help=_("Print the public key that receipts verify with; publish it where your users look."))
-def key(data_dir: DataDir = None, config: Config = None, as_json: output.JsonOption = False) -> None:
+def key(
+    form: Annotated[
+        str, typer.Option("--format", help=_("vkey for notes, pem for most tools, cose for a COSE_Key."))
+    ] = "vkey",
+    to: ledger_forms.Output = None,
+    data_dir: DataDir = None,
+    config: Config = None,
+    as_json: output.JsonOption = False,
+) -> None:
     vkey = _reader(data_dir, config).vkey()
-    _print({"key": vkey, "origin": vkey.partition("+")[0]}, vkey, as_json)
+    facts = {"origin": vkey.partition("+")[0]}
+    ledger_forms.deliver(ledger_forms.keys(vkey, form), to, facts, "key", as_json=as_json)
 
 
 @app.command(help=_("Print the newest checkpoint, a signed note."))
@@ -83,6 +95,11 @@ def checkpoint(data_dir: DataDir = None, config: Config = None, as_json: output.
 def show(
     index: Annotated[int, typer.Argument(help=_("Its place in the log, from 0."))],
     receipt: Annotated[bool, typer.Option("--receipt", help=_("Print its receipt instead."))] = False,
+    form: Annotated[
+        str | None,
+        typer.Option("--format", help=_("The receipt as text or cose, or the entry as it was logged: entry.")),
+    ] = None,
+    to: ledger_forms.Output = None,
     data_dir: DataDir = None,
     config: Config = None,
     as_json: output.JsonOption = False,
@@ -92,12 +109,15 @@ def show(
     with _reader(data_dir, config) as reader:
         text = reader.receipt(index)
         report = verifier.verify(text.encode(), reader.vkey())
+        if receipt or form or to:
+            form = form or "text"
+            data = ledger_forms.receipt(reader, index, form)
+            name = "entry" if form == "entry" else "receipt"
+            ledger_forms.deliver(data, to, {"index": index}, name, as_json=as_json)
+            return
     entry = report.facts()
-    if receipt:
-        _print({"index": index, "receipt": text}, text.rstrip("\n"), as_json)
-    else:
-        sentences = verifier.words(entry, _) if entry is not None else [_("It is not JSON.")]
-        _print({"index": index, "entry": entry}, "\n".join(sentences), as_json)
+    sentences = verifier.words(entry, _) if entry is not None else [_("It is not JSON.")]
+    _print({"index": index, "entry": entry}, "\n".join(sentences), as_json)
 
 
 @app.command(help=_("Show how large the log is."))

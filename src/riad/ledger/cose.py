@@ -145,9 +145,10 @@ def verify(receipt: bytes, entry: bytes, verifiers: Sequence[Verifier]) -> Repor
     return report
 
 
-def key(verifier: Verifier) -> bytes:
-    """The public key as a COSE_Key (RFC 9052, section 7), whose ``kid`` receipts name."""
-    return cbor.encode({1: _OKP, 2: verifier.key_id, 3: _EDDSA, -1: _ED25519, -2: verifier.public})
+def keys(verifiers: Sequence[Verifier]) -> bytes:
+    """The public key as a COSE_Key (RFC 9052, section 7), whose ``kid`` receipts name; several as a COSE_KeySet."""
+    cards = [{1: _OKP, 2: one.key_id, 3: _EDDSA, -1: _ED25519, -2: one.public} for one in verifiers]
+    return cbor.encode(cards[0] if len(cards) == 1 else cards)
 
 
 def pem(verifier: Verifier) -> str:
