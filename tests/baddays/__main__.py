@@ -35,6 +35,8 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     directory = Path(tempfile.mkdtemp(prefix="riad-baddays-"))
+    for part in ("owner", "platform"):
+        (directory / part).mkdir()
     try:
         owner = kill_owners(directory / "owner", say=True, seed=options.seed)
         whole = kill_platforms(directory / "platform", options.rounds, say=True, seed=options.seed)
@@ -48,7 +50,7 @@ def main() -> int:
     print(f"platform: {dict(whole.kills)}; asked {whole.asked}, answers {dict(whole.answers)}")
     print(f"platform: {whole.crossings} crossings, {whole.unanswered_crossings} of them unanswered, none undecided")
     for victim, seconds in sorted(whole.restarts.items()):
-        print(f"platform: {victim} back after {spread(seconds)}")
+        print(f"platform: {victim} killed, served again after {spread(seconds)}")
     print(f"baddays: GOOD after {owner.total + whole.total} kills; the ledger restarts in {spread(owner.restarts)}")
     return 0
 

@@ -97,7 +97,7 @@ class Traffic:
                 answer = self._ask(number)
             except (OSError, http.client.HTTPException):
                 self.broken += 1
-                time.sleep(0.01)
+                time.sleep(0.05)  # refused at once: the callers must not take the time that the start needs
                 continue
             self.answers.append(answer)
             time.sleep(0.005 if answer.status in (200, 403) else 0.03)
