@@ -11,7 +11,6 @@ import contextlib
 import http.client
 import json
 import random
-import signal
 import threading
 import time
 from collections import Counter

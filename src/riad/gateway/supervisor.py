@@ -1,7 +1,8 @@
 """Starts, watches and stops the processes of one platform: the ledger's owner, the engines, the workers.
 
-A child that dies is started again, after a pause that doubles while it keeps dying before it serves. Order of the end: workers first
-(they finish what is under way), then engines, then the ledger, so that the last outcome still finds its place.
+A child that dies is started again, after a pause that doubles while it keeps dying before it serves. Order of the end:
+workers first (they finish what is under way), then engines, then the ledger, so that the last outcome still finds its
+place.
 """
 
 from __future__ import annotations
