@@ -32,11 +32,22 @@ def _reader(data_dir: Path | None, config: Path | None) -> Reader:
     return Reader(_data_dir(data_dir, config))
 
 
+def _policy(data_dir: Path | None, config: Path | None) -> bytes:
+    from riad import settings
+    from riad.ledger import policy
+
+    return policy.text(_reader(data_dir, config).vkey().splitlines(), settings.load(config).ledger).encode()
+
+
 @app.command(help=_("Verify a receipt: exit status 0 if it is good, 1 if it is not."))
 def verify(
     file: Annotated[str, typer.Argument(help=_("The receipt's file, or - for standard input."))],
     key: Annotated[
         str | None, typer.Option("--key", help=_("The log's public key or its file (default: this platform's own)."))
+    ] = None,
+    policy: Annotated[
+        str | None,
+        typer.Option("--policy", help=_("A policy: log, witnesses, quorum (default: this platform's).")),
     ] = None,
     data_dir: DataDir = None,
     config: Config = None,
@@ -46,8 +57,13 @@ def verify(
 
     receipt = output.read(file)
     try:
-        vkey = verifier.find_key(key) if key is not None else _reader(data_dir, config).vkey()
-        report = verifier.verify(receipt, vkey)
+        # A key given alone is a stranger's question: witnesses are this platform's own, and not looked at.
+        rule = output.read(policy) if policy is not None else None if key is not None else _policy(data_dir, config)
+        parsed = verifier.parse_policy(rule) if rule is not None else None
+        vkey = verifier.log_of(receipt, parsed) if key is None and parsed else verifier.find_key(key or "")
+        report = verifier.verify(receipt, vkey, parsed)
+    except verifier.BadPolicy as error:
+        raise BadRequest(str(error), remedy=N_("`riad ledger policy` prints one.")) from None
     except verifier.BadKey as error:
         raise BadRequest(str(error), remedy=N_("`riad ledger key` prints it.")) from None
     except verifier.BadReceipt as bad:
@@ -60,6 +76,12 @@ def verify(
         output.document(verifier.document(report, _))
     else:
         typer.echo("\n".join(verifier.describe(report, _)))
+
+
+@app.command(help=_("Print what a stranger verifies by: the log's key, its witnesses, their quorum."))
+def policy(data_dir: DataDir = None, config: Config = None, as_json: output.JsonOption = False) -> None:
+    text = _policy(data_dir, config).decode()
+    _print({"policy": text}, text.rstrip("\n"), as_json)
 
 
 @app.command(help=_("Print the public key that receipts verify with; publish it where your users look."))

@@ -14,7 +14,7 @@ from pathlib import Path
 from threading import Lock
 
 from riad.errors import EvidenceBroken, LedgerUnavailable, NotFound
-from riad.ledger import merkle
+from riad.ledger import merkle, witnessed
 from riad.ledger.files import Files
 from riad.ledger.merkle import HASH_SIZE
 from riad.ledger.note import Checkpoint, Verifier
@@ -108,11 +108,13 @@ class Reader:
     def receipt(self, index: int) -> str:
         """The receipt of an entry: C2SP tlog-proof, with the entry itself as extra data, verified before it is given.
 
+        It is made for the witnessed checkpoint where that covers the entry, else for the newest one.
         Raises ``NotFound`` where the log has no such entry.
         """
         with self._open() as db:
             note, head = self._head(db)
             entry = self._entry(db, index, head.size)
+            note, head = witnessed.covering(self._files.witnessed, self._key(), index, head.size) or (note, head)
             proof = merkle.inclusion_proof(index, head.size, self._nodes(db, head.size, head.size))
         try:
             self._key().open(note)
