@@ -29,6 +29,14 @@ class Files(NamedTuple):
         return self.data_dir / "ledger.checkpoint"
 
     @property
+    def witnessed(self) -> Path:
+        return self.data_dir / "ledger.witnessed"
+
+    @property
+    def witnesses(self) -> Path:
+        return self.data_dir / "run" / "witnesses.json"
+
+    @property
     def lock(self) -> Path:
         return self.data_dir / "ledger.lock"
 
