@@ -29,6 +29,14 @@ class Files(NamedTuple):
         return self.data_dir / "ledger.checkpoint"
 
     @property
+    def audited(self) -> Path:
+        return self.data_dir / "ledger.audited"
+
+    @property
+    def index(self) -> Path:
+        return self.data_dir / "ledger-index.db"
+
+    @property
     def lock(self) -> Path:
         return self.data_dir / "ledger.lock"
 
