@@ -37,6 +37,14 @@ class Files(NamedTuple):
         return self.data_dir / "run" / "witnesses.json"
 
     @property
+    def audited(self) -> Path:
+        return self.data_dir / "ledger.audited"
+
+    @property
+    def index(self) -> Path:
+        return self.data_dir / "ledger-index.db"
+
+    @property
     def lock(self) -> Path:
         return self.data_dir / "ledger.lock"
 
