@@ -32,6 +32,13 @@ def _reader(data_dir: Path | None, config: Path | None) -> Reader:
     return Reader(_data_dir(data_dir, config))
 
 
+def _policy(data_dir: Path | None, config: Path | None) -> bytes:
+    from riad import settings
+    from riad.ledger import policy
+
+    return policy.text(_reader(data_dir, config).vkey().splitlines(), settings.load(config).ledger).encode()
+
+
 @app.command(help=_("Verify a receipt: exit status 0 if it is good, 1 if it is not."))
 def verify(
     file: Annotated[str, typer.Argument(help=_("The receipt's file, or - for standard input."))],
@@ -41,6 +48,10 @@ def verify(
     entry: Annotated[
         str | None, typer.Option("--entry", help=_("The entry's file, where the receipt is a COSE receipt."))
     ] = None,
+    policy: Annotated[
+        str | None,
+        typer.Option("--policy", help=_("A policy: log, witnesses, quorum (default: this platform's).")),
+    ] = None,
     data_dir: DataDir = None,
     config: Config = None,
     as_json: output.JsonOption = False,
@@ -49,8 +60,11 @@ def verify(
 
     receipt = output.read(file)
     try:
-        vkey = verifier.find_key(key) if key is not None else _reader(data_dir, config).vkey()
-        report = ledger_forms.verify(receipt, entry, vkey)
+        # A key given alone is a stranger's question: witnesses are this platform's own, and not looked at.
+        rule = output.read(policy) if policy is not None else None if key is not None else _policy(data_dir, config)
+        report = ledger_forms.verify(receipt, entry, key, rule)
+    except verifier.BadPolicy as error:
+        raise BadRequest(str(error), remedy=N_("`riad ledger policy` prints one.")) from None
     except verifier.BadKey as error:
         raise BadRequest(str(error), remedy=N_("`riad ledger key` prints it.")) from None
     except verifier.BadReceipt as bad:
@@ -63,6 +77,12 @@ def verify(
         output.document(verifier.document(report, _))
     else:
         typer.echo("\n".join(verifier.describe(report, _)))
+
+
+@app.command(help=_("Print what a stranger verifies by: the log's key, its witnesses, their quorum."))
+def policy(data_dir: DataDir = None, config: Config = None, as_json: output.JsonOption = False) -> None:
+    text = _policy(data_dir, config).decode()
+    _print({"policy": text}, text.rstrip("\n"), as_json)
 
 
 @app.command(help=_("Print the public key that receipts verify with; publish it where your users look."))

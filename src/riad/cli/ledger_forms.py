@@ -57,23 +57,29 @@ def verifiers(vkey: str) -> list[Verifier]:
     return [Verifier.parse(line) for line in vkey.split("\n") if line.strip()] or [Verifier.parse(vkey)]
 
 
-def verify(given: bytes, entry: str | None, vkey: str) -> Report:
-    """Verify a receipt in whichever form it is. Raises ``BadReceipt``, ``BadKey``, ``BadRequest``."""
+def verify(given: bytes, entry: str | None, key: str | None, rule: bytes | None) -> Report:
+    """Verify a receipt in whichever form it is, by a key, by a policy, or by both.
+
+    Raises ``BadReceipt``, ``BadKey``, ``BadPolicy``, ``BadRequest``.
+    """
     from riad.ledger import cose
     from riad.ledger import verify as verifier
 
+    policy = verifier.parse_policy(rule) if rule is not None else None
     if cose.is_receipt(given):
         if entry is None:
             raise BadRequest(
                 N_("A COSE receipt does not hold its entry."),
                 remedy=N_("Give the entry's file with --entry; `riad ledger show INDEX --format entry` writes it."),
             )
-        return cose.verify(given, output.read(entry), verifiers(vkey))
+        vkeys = verifier.find_key(key) if key is not None else "\n".join(policy.logs) if policy else ""
+        return cose.verify(given, output.read(entry), verifiers(vkeys))
     if entry is not None:
         raise BadRequest(
             N_("This is not a COSE receipt."), remedy=N_("Leave out --entry: a text receipt holds its entry.")
         )
-    return verifier.verify(given, vkey)
+    vkey = verifier.log_of(given, policy) if key is None and policy else verifier.find_key(key or "")
+    return verifier.verify(given, vkey, policy)
 
 
 def deliver(data: str | bytes, to: Path | None, facts: dict[str, Any], name: str, *, as_json: bool) -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from riad.errors import BadSettings, EvidenceBroken, LedgerUnavailable
-from riad.ledger import keys
+from riad.ledger import disk, keys
 from riad.ledger.anchor import Anchor
 from riad.ledger.files import Files
 from riad.ledger.merkle import EMPTY_ROOT, HASH_SIZE, leaf_hash
@@ -41,6 +41,7 @@ class Log:
         self._signer = keys.load_or_create(files, origin)
         self._anchor = Anchor(files.anchor, self._signer.verifier)
         self._db: sqlite3.Connection | None = None
+        self._presence: disk.Presence
         self._state: State | None = None
         self._mover = Mover(files.database)
 
@@ -106,7 +107,8 @@ class Log:
             db.executemany("INSERT OR REPLACE INTO tile (id, hashes) VALUES (?, ?)", tiles)
             db.execute("UPDATE checkpoint SET note = ?", (after.note,))
             db.execute("COMMIT")
-        except (sqlite3.Error, OSError) as error:
+            self._presence.check()
+        except (sqlite3.Error, OSError, LedgerUnavailable) as error:
             self._fail(error)
         # A crash from here on leaves the batch in the log: whoever was waiting may find it there, unacknowledged.
         self._state = after
@@ -153,10 +155,13 @@ class Log:
         if self._lock < 0:
             raise LedgerUnavailable(N_("The ledger is closed."))
         try:
+            anchor = self._anchor.read()
             if self._db is None:
+                disk.check(self._files.database, anchor.size if anchor else 0)
                 self._db = _connect(self._files.database)
                 self._prepare(self._db)
-            state = verified(self._db, self._signer.verifier, self._anchor.read())
+            state = verified(self._db, self._signer.verifier, anchor)
+            self._presence = disk.Presence(self._files.database)
             self._anchor.create(state.note)
         except (sqlite3.OperationalError, OSError) as error:
             self._fail(error)
@@ -207,6 +212,8 @@ class Log:
         # Whether a failed commit is on disk is for the disk to say: memory is dropped, and the next call reads it
         # again through the same door as a start.
         self._drop()
+        if isinstance(error, LedgerUnavailable):
+            raise error
         raise LedgerUnavailable(
             N_("The ledger in {directory} cannot be used: {error}."),
             remedy=N_("Make room on that disk and see that it works; the ledger goes on by itself."),

@@ -142,7 +142,27 @@ def verify_consistency(old: int, new: int, proof: Sequence[bytes], old_root: byt
         if proof or old_root != (new_root if old else EMPTY_ROOT):
             _broken(N_("The two checkpoints are not of the same log."))
         return
-    path = list(proof) if old & (old - 1) else [old_root, *proof]
+    first, second = _roots(old, new, proof if old & (old - 1) else [old_root, *proof])
+    if first != old_root or second != new_root:
+        _broken(N_("The two checkpoints are not of the same log."))
+
+
+def prefix_root(old: int, new: int, proof: Sequence[bytes], new_root: bytes) -> bytes | None:
+    """The root of the tree of ``old`` leaves that a consistency proof ties to ``new_root``; None where it ties none.
+
+    Nor does it where ``old`` is a power of two: such a proof leaves the old root out (RFC 9162, section 2.1.4.1).
+    """
+    if not 0 < old < new or not old & (old - 1):
+        return None
+    try:
+        first, second = _roots(old, new, proof)
+    except EvidenceBroken:
+        return None
+    return first if second == new_root else None
+
+
+def _roots(old: int, new: int, path: Sequence[bytes]) -> tuple[bytes, bytes]:
+    """The roots of both trees that a consistency path leads to; its first hash is of a tree common to both."""
     if not path:
         _broken(N_("The consistency proof is too short."))
     position, last = old - 1, new - 1
@@ -165,8 +185,7 @@ def verify_consistency(old: int, new: int, proof: Sequence[bytes], old_root: byt
         last >>= 1
     if last:
         _broken(N_("The consistency proof is too short."))
-    if first != old_root or second != new_root:
-        _broken(N_("The two checkpoints are not of the same log."))
+    return first, second
 
 
 class Frontier(NamedTuple):

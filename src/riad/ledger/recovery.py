@@ -13,6 +13,7 @@ from riad.errors import EvidenceBroken, RiadError
 from riad.ledger import merkle
 from riad.ledger.merkle import HASH_SIZE, Frontier
 from riad.ledger.note import Checkpoint, Verifier
+from riad.ledger.probe import probe
 from riad.ledger.tiles import HEIGHT, WIDTH, TileNodes
 from riad.texts import N_
 
@@ -94,6 +95,9 @@ def verified(db: sqlite3.Connection, verifier: Verifier, anchor: Checkpoint | No
 
     # (5) Nothing that was signed before is missing or different.
     _check_anchor(anchor, checkpoint, nodes)
+
+    # (6) There is no hole behind that edge, as far as a few looks can tell.
+    probe(size, nodes, lambda index: next(iter(read_entries(db, index, index + 1)), None), REMEDY)
     return State(note, frontier, tuple(_edges(db, size)))
 
 
