@@ -20,8 +20,8 @@ from riad.texts import N_
 REMEDY = N_("Restore the ledger's newest copy; see docs/reference/ledger.md, When the ledger refuses.")
 
 UNANCHORED = N_(
-    "Put it back. Only if you know that ledger.db is the newest copy: riad ledger checkpoint > ledger.checkpoint, in the "
-    "data directory; see docs/reference/ledger.md, When the ledger refuses."
+    "Put it back. Only if you know that ledger.db is the newest copy: riad ledger checkpoint > ledger.checkpoint, in "
+    "the data directory; see docs/reference/ledger.md, When the ledger refuses."
 )
 
 
