@@ -2,34 +2,20 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
 from riad.cli import output
+from riad.cli.ledger_common import Config, DataDir
+from riad.cli.ledger_common import open_reader as _reader
+from riad.cli.ledger_common import print_facts as _print
+from riad.cli.ledger_keeping import audit, export, prune
+from riad.cli.ledger_reading import search, show, stats, tail
 from riad.errors import BadRequest
 from riad.texts import N_, _
 
-if TYPE_CHECKING:
-    from riad.ledger.reader import Reader
-
 app = typer.Typer(help=_("The evidence: verify receipts, read the log."), no_args_is_help=True)
-
-DataDir = Annotated[Path | None, typer.Option("--data-dir", help=_("Where this platform keeps its data."))]
-Config = Annotated[Path | None, typer.Option("--config", help=_("The settings file, riad.toml."))]
-
-
-def _data_dir(data_dir: Path | None, config: Path | None) -> Path:
-    from riad import settings
-
-    return settings.load(config, data_dir=data_dir).data_dir
-
-
-def _reader(data_dir: Path | None, config: Path | None) -> Reader:
-    from riad.ledger.reader import Reader
-
-    return Reader(_data_dir(data_dir, config))
 
 
 @app.command(help=_("Verify a receipt: exit status 0 if it is good, 1 if it is not."))
@@ -79,51 +65,5 @@ def checkpoint(data_dir: DataDir = None, config: Config = None, as_json: output.
     _print(facts, note.rstrip("\n"), as_json)
 
 
-@app.command(help=_("Show an entry of the log, once its proof is verified."))
-def show(
-    index: Annotated[int, typer.Argument(help=_("Its place in the log, from 0."))],
-    receipt: Annotated[bool, typer.Option("--receipt", help=_("Print its receipt instead."))] = False,
-    data_dir: DataDir = None,
-    config: Config = None,
-    as_json: output.JsonOption = False,
-) -> None:
-    from riad.ledger import verify as verifier
-
-    with _reader(data_dir, config) as reader:
-        text = reader.receipt(index)
-        report = verifier.verify(text.encode(), reader.vkey())
-    entry = report.facts()
-    if receipt:
-        _print({"index": index, "receipt": text}, text.rstrip("\n"), as_json)
-    else:
-        sentences = verifier.words(entry, _) if entry is not None else [_("It is not JSON.")]
-        _print({"index": index, "entry": entry}, "\n".join(sentences), as_json)
-
-
-@app.command(help=_("Show how large the log is."))
-def stats(data_dir: DataDir = None, config: Config = None, as_json: output.JsonOption = False) -> None:
-    from riad.ledger.files import Files
-
-    with _reader(data_dir, config) as reader:
-        size, origin = reader.size(), reader.vkey().partition("+")[0]
-    database = Files(_data_dir(data_dir, config)).database
-    files = [database, database.with_name(database.name + "-wal")]
-    held = sum(file.stat().st_size for file in files if file.exists())
-    facts = {"origin": origin, "entries": size, "bytes": held, "bytes_per_entry": held // size if size else None}
-    if as_json:
-        output.document(facts)
-    else:
-        rows = [
-            (_("origin"), origin),
-            (_("entries"), size),
-            (_("bytes on disk"), held),
-            (_("bytes per entry"), facts["bytes_per_entry"]),
-        ]
-        output.table(["", ""], rows, empty="")
-
-
-def _print(facts: dict[str, Any], text: str, as_json: bool) -> None:
-    if as_json:
-        output.document(facts)
-    else:
-        typer.echo(text)
+for command in (show, tail, search, stats, export, audit, prune):
+    app.command()(command)

@@ -234,5 +234,3 @@ class _Writer:
 
 def _text(path: Path) -> str:
     return path.read_text("utf-8", "replace") if path.exists() else ""
-
-

@@ -39,7 +39,7 @@ CREATE INDEX attempt_time ON attempt (time);
 CREATE INDEX attempt_request ON attempt (request);
 CREATE INDEX attempt_tenant ON attempt (tenant, time);
 """
-_ROW = "INSERT OR REPLACE INTO attempt VALUES (" + ", ".join("?" * 20) + ")"
+_ROW = "INSERT OR REPLACE INTO attempt VALUES (" + ", ".join("?" * 20) + ")"  # noqa: S608  (our own words)
 _CLOSE = (
     "UPDATE attempt SET outcome = ?, status = ?, prompt_tokens = ?, completion_tokens = ?, energy = ?,"
     " bytes = bytes + ? WHERE place = ? AND request = ? AND outcome IS NULL"
@@ -158,7 +158,8 @@ class Index:
                 same = False
             if not same:
                 self.db.execute("BEGIN IMMEDIATE")
-                self.db.execute("DELETE FROM attempt WHERE place >= ? AND place < ?", (first, place.pack(shard, 0) + (1 << place.INDEX_BITS)))
+                every = (first, first + (1 << place.INDEX_BITS))
+                self.db.execute("DELETE FROM attempt WHERE place >= ? AND place < ?", every)
                 self.db.execute("DELETE FROM shard WHERE shard = ?", (shard,))
                 self.db.execute("COMMIT")
         if minimum:

@@ -28,7 +28,7 @@ _encoder = msgspec.json.Encoder(order="sorted")
 class Jump(NamedTuple):
     """An entry whose time lies before that of the entry ahead of it, by so many milliseconds."""
 
-    index: int
+    entry: int
     milliseconds: int
 
 
@@ -82,7 +82,7 @@ def read_records(
                     pending.append((index, at if of_shard == shard else -1, entry.id))
             else:
                 others += 1
-    for index, at, request in pending[:MAX_FAULTS * CHUNK]:
+    for index, at, request in pending[: MAX_FAULTS * CHUNK]:
         if len(faults) < MAX_FAULTS and not (0 <= at < index and _decided(source, at) == request):
             fault = N_("It closes entry {decision}, which is no earlier decision of its request.")
             faults.append(Fault(f"entry {index}", fault, {"decision": at}, index))
