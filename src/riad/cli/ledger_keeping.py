@@ -265,6 +265,8 @@ def _audit_lines(report: Report, seconds: float, *, own_key: bool) -> list[str]:
         lines.append(
             _("GOOD, by the key in the directory itself. Compare it with the one the operator publishes: --key.")
         )
+    elif report.skipped:
+        lines.append(_("GOOD: what was read now, the tiles above and the signed root agree."))
     else:
         lines.append(_("GOOD: every entry, every tile and the signed root agree."))
     return lines

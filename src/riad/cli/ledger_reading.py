@@ -173,8 +173,8 @@ def search(
     if as_json:
         output.document({"matches": [_attempt(row) for row in rows], "limit": limit, "attempts": span[0]})
         return
-    columns = ("entry", "time", "decision", "site", "crossing", "project", "purpose", "model", "rules", "ended")
-    output.table([_(column) for column in columns], map(_cells, rows), empty=_nothing(span))
+    columns = (_("entry"), _("time"), _("decision"), _("site"), _("crossing"), _("project"), _("rules"), _("ended"))
+    output.table(columns, map(_cells, rows), empty=_nothing(span))
     if rows:
         output.console.print(_("{count} of them, each proved to be in the log.", count=len(rows)), style="dim")
 
@@ -416,7 +416,7 @@ def _cells(row: Row) -> tuple[str, ...]:
     from riad.ledger import place
 
     facts, ended = row.decision or {}, row.outcome or {}
-    words = [shown(facts.get(name)) for name in ("outcome", "site", "crossing", "project", "purpose", "model", "rules")]
+    words = [shown(facts.get(name)) for name in ("outcome", "site", "crossing", "project", "rules")]
     return place.name(row.place), moment(facts.get("time")), *words, shown(ended.get("status"))
 
 
