@@ -20,16 +20,17 @@ DataDir = Annotated[Path | None, typer.Option("--data-dir", help=_("Where this p
 Config = Annotated[Path | None, typer.Option("--config", help=_("The settings file, riad.toml."))]
 
 
-def _data_dir(data_dir: Path | None, config: Path | None) -> Path:
+Shard = Annotated[int, typer.Option("--shard", help=_("The year of a later log of this platform (0: the first)."))]
+
+
+def _reader(data_dir: Path | None, config: Path | None, shard: int = 0) -> Reader:
     from riad import settings
-
-    return settings.load(config, data_dir=data_dir).data_dir
-
-
-def _reader(data_dir: Path | None, config: Path | None) -> Reader:
+    from riad.ledger.place import is_shard
     from riad.ledger.reader import Reader
 
-    return Reader(_data_dir(data_dir, config))
+    if not is_shard(shard):
+        raise BadRequest(N_("{shard} is no shard of a ledger."), remedy=N_("Use 0 or a year, as 2027."), shard=shard)
+    return Reader.of(settings.load(config, data_dir=data_dir), shard)
 
 
 @app.command(help=_("Verify a receipt: exit status 0 if it is good, 1 if it is not."))
@@ -63,16 +64,18 @@ def verify(
 
 
 @app.command(help=_("Print the public key that receipts verify with; publish it where your users look."))
-def key(data_dir: DataDir = None, config: Config = None, as_json: output.JsonOption = False) -> None:
-    vkey = _reader(data_dir, config).vkey()
+def key(shard: Shard = 0, data_dir: DataDir = None, config: Config = None, as_json: output.JsonOption = False) -> None:
+    vkey = _reader(data_dir, config, shard).vkey()
     _print({"key": vkey, "origin": vkey.partition("+")[0]}, vkey, as_json)
 
 
 @app.command(help=_("Print the newest checkpoint, a signed note."))
-def checkpoint(data_dir: DataDir = None, config: Config = None, as_json: output.JsonOption = False) -> None:
+def checkpoint(
+    shard: Shard = 0, data_dir: DataDir = None, config: Config = None, as_json: output.JsonOption = False
+) -> None:
     from riad.ledger.note import Checkpoint, Verifier
 
-    with _reader(data_dir, config) as reader:
+    with _reader(data_dir, config, shard) as reader:
         note = reader.checkpoint()
         head = Checkpoint.parse(Verifier.parse(reader.vkey()).open(note))
     facts = {"origin": head.origin, "size": head.size, "root": head.root.hex(), "checkpoint": note}
@@ -83,13 +86,14 @@ def checkpoint(data_dir: DataDir = None, config: Config = None, as_json: output.
 def show(
     index: Annotated[int, typer.Argument(help=_("Its place in the log, from 0."))],
     receipt: Annotated[bool, typer.Option("--receipt", help=_("Print its receipt instead."))] = False,
+    shard: Shard = 0,
     data_dir: DataDir = None,
     config: Config = None,
     as_json: output.JsonOption = False,
 ) -> None:
     from riad.ledger import verify as verifier
 
-    with _reader(data_dir, config) as reader:
+    with _reader(data_dir, config, shard) as reader:
         text = reader.receipt(index)
         report = verifier.verify(text.encode(), reader.vkey())
     entry = report.facts()
@@ -101,14 +105,11 @@ def show(
 
 
 @app.command(help=_("Show how large the log is."))
-def stats(data_dir: DataDir = None, config: Config = None, as_json: output.JsonOption = False) -> None:
-    from riad.ledger.files import Files
-
-    with _reader(data_dir, config) as reader:
-        size, origin = reader.size(), reader.vkey().partition("+")[0]
-    database = Files(_data_dir(data_dir, config)).database
-    files = [database, database.with_name(database.name + "-wal")]
-    held = sum(file.stat().st_size for file in files if file.exists())
+def stats(
+    shard: Shard = 0, data_dir: DataDir = None, config: Config = None, as_json: output.JsonOption = False
+) -> None:
+    with _reader(data_dir, config, shard) as reader:
+        size, origin, held = reader.size(), reader.vkey().partition("+")[0], reader.bytes_held()
     facts = {"origin": origin, "entries": size, "bytes": held, "bytes_per_entry": held // size if size else None}
     if as_json:
         output.document(facts)

@@ -22,6 +22,7 @@ from riad.gateway.openapi import document
 from riad.gateway.scanning import PATH as SCAN
 from riad.gateway.scanning import scanned
 from riad.gateway.wire import bearer, error_body, error_headers, our_fault
+from riad.ledger import place
 from riad.sites.catalogue import Berth
 from riad.tenants.keys import Key
 from riad.texts import N_, choose
@@ -109,8 +110,8 @@ def pages(house: House) -> Starlette:
 
     async def receipt(request: Request) -> Response:
         key = await caller(request)
-        index, record = _parse_receipt(request.path_params["receipt"])
-        text = await asyncio.get_running_loop().run_in_executor(house.threads, _read_receipt, house, key, index, record)
+        at, record = _parse_receipt(request.path_params["receipt"])
+        text = await asyncio.get_running_loop().run_in_executor(house.threads, _read_receipt, house, key, at, record)
         return Response(text, media_type="text/plain; charset=utf-8", headers={"cache-control": "private, no-store"})
 
     async def healthz(request: Request) -> Response:
@@ -126,8 +127,9 @@ def pages(house: House) -> Starlette:
         return Response(house.metrics.text(), media_type=house.metrics.content_type)
 
     async def log(request: Request) -> Response:
-        path = request.path_params["path"]
-        data = await asyncio.get_running_loop().run_in_executor(house.threads, house.reader.tile, path)
+        shard, path = _parse_static(request.path_params["path"])
+        read = lambda: house.shard(shard).tile(path)  # noqa: E731
+        data = await asyncio.get_running_loop().run_in_executor(house.threads, read)
         if path == "checkpoint":
             return Response(data, media_type="text/plain; charset=utf-8", headers={"cache-control": "no-cache"})
         headers = {"cache-control": "public, max-age=31536000, immutable"}
@@ -196,20 +198,33 @@ def _no_receipt() -> NotFound:
     )
 
 
+def _parse_static(path: str) -> tuple[int, str]:
+    """The shard and the path in it: ``checkpoint`` and ``tile/…``, under ``2027/`` for a later shard."""
+    year, _, rest = path.partition("/")
+    if len(year) == 4 and year.isascii() and year.isdigit() and place.is_shard(int(year)):
+        return int(year), rest
+    return 0, path
+
+
 def _parse_receipt(name: str) -> tuple[int, str]:
-    index, _, record = name.partition("-")
-    if not (index.isascii() and index.isdigit() and len(index) < 18 and len(record) == 32):
-        raise _no_receipt()
-    return int(index), record
-
-
-def _read_receipt(house: House, key: Key, index: int, record: str) -> str:
-    """The receipt, if the entry at that place is that record and belongs to the caller's organisation."""
+    at, _, record = name.partition("-")
     try:
-        entry = msgspec.json.decode(house.reader.entry(index))
+        parsed = place.parse(at)
+    except BadRequest:
+        raise _no_receipt() from None
+    if len(record) != 32:
+        raise _no_receipt()
+    return parsed, record
+
+
+def _read_receipt(house: House, key: Key, at: int, record: str) -> str:
+    """The receipt, if the entry at that place is that record and belongs to the caller's organisation."""
+    shard, index = place.unpack(at)
+    try:
+        reader = house.shard(shard)
+        entry = msgspec.json.decode(reader.entry(index))
     except NotFound:
         raise _no_receipt() from None
     if entry.get("id") != record or entry.get("tenant") != key.tenant_pseudonym:
         raise _no_receipt()
-    text: str = house.reader.receipt(index)
-    return text
+    return reader.receipt(index)
