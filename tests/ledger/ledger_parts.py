@@ -23,7 +23,7 @@ ORIGIN = "test.example/ledger"
 class OwnerProcess:
     """The ledger's owner as a platform runs it."""
 
-    def __init__(self, data_dir: Path, *, before: Callable[[], None] | None = None) -> None:
+    def __init__(self, data_dir: Path, *, before: Callable[[], None] | None = None, url: str = "") -> None:
         self.data_dir = data_dir
         self.process = subprocess.Popen(
             [sys.executable, "-m", "riad.ledger.owner", "--data-dir", str(data_dir), "--origin", ORIGIN],
@@ -31,6 +31,7 @@ class OwnerProcess:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             preexec_fn=before,
+            env={**os.environ, "RIAD_LEDGER_URL": url},
         )
         assert self.process.stdout is not None
         self.ready = self.process.stdout.readline() == b"ready\n"
@@ -57,9 +58,9 @@ async def until(condition: Callable[[], bool]) -> None:
             await asyncio.sleep(0.002)
 
 
-def audit(data_dir: Path) -> list[bytes]:
+def audit(data_dir: Path, url: str = "", shard: int = 0) -> list[bytes]:
     """Every entry of a log, after computing every hash of it anew and comparing with what is stored and signed."""
-    with Reader(data_dir) as reader:
+    with Reader(data_dir, url, shard) as reader:
         text = Verifier.parse(reader.vkey()).open(reader.checkpoint())
         head = Checkpoint.parse(text)
         entries = [

@@ -123,6 +123,32 @@ def stats(
         output.table(["", ""], rows, empty="")
 
 
+@app.command(
+    "rotate-key",
+    help=_("Change the signing key: begin, so that both keys sign; later, with --finish, let the old one go."),
+)
+def rotate_key(
+    finish: Annotated[bool, typer.Option("--finish", help=_("Let the old key go."))] = False,
+    data_dir: DataDir = None,
+    config: Config = None,
+    as_json: output.JsonOption = False,
+) -> None:
+    from riad import settings
+    from riad.ledger import rotation
+
+    chosen = settings.load(config, data_dir=data_dir)
+    change = rotation.finish if finish else rotation.begin
+    verifier = change(chosen.data_dir, chosen.ledger.origin, chosen.ledger_url)
+    if finish:
+        says = _("The old key is gone; publish this one alone, keep the old public key for old receipts:")
+        then = _("Other machines of this ledger: copy ledger.key to each and restart it.")
+    else:
+        says = _("Both keys sign from now on; publish both:")
+        then = _("Copy ledger.key to every other machine of this ledger and restart it; finish later with --finish.")
+    facts = {"origin": verifier.name, "keys": verifier.vkeys.split("\n"), "finished": finish}
+    _print(facts, f"{says}\n{verifier.vkeys}\n{then}", as_json)
+
+
 def _print(facts: dict[str, Any], text: str, as_json: bool) -> None:
     if as_json:
         output.document(facts)

@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from riad.errors import EvidenceBroken, LedgerUnavailable
+from riad.errors import EvidenceBroken, LedgerUnavailable, NotFound
 from riad.ledger import keys, place, recovery
 from riad.ledger.entry import Turn, encode
 from riad.ledger.files import Files
@@ -128,7 +128,12 @@ class Log:
         if signer is not None:
             self._signer = signer
             self._shard.signer = signer.under(self.origin)
-        return self._append([entry], None)
+        try:
+            return place.pack(self.shard, self._shard.append([entry]))
+        except Sealed:  # by another machine, since this log was opened
+            raise LedgerUnavailable(
+                N_("The year of the ledger has just ended."), remedy=N_("Run the command again.")
+            ) from None
 
     def close(self) -> None:
         """Let go of the ledger; another process may own it then."""
@@ -164,6 +169,18 @@ class Log:
             self._shard.open(joining=joining)
         while self._shard.sealed:
             self._move(joining)
+        if joining:
+            self._publish_older(known)
+
+    def _publish_older(self, known: Sequence[int]) -> None:
+        """A machine that is new writes the public keys of finished shards: those that its own key signed."""
+        for number in known:
+            shard = self._at(number)
+            storage = driver(shard.files, self._url, self._signer.verifier.name)
+            with contextlib.closing(storage), contextlib.suppress(EvidenceBroken, NotFound):
+                shard.verifier.open(storage.note())
+                keys.check(shard.files, shard.verifier)
+                keys.publish(shard.files, shard.verifier)
 
     def _at(self, number: int) -> Shard:
         files, base = Files(self._data_dir, number), self._signer.verifier.name

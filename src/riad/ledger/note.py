@@ -159,6 +159,10 @@ class Signer:
         """The same keys under another name: a log's next shard has its own origin."""
         return Signer(name, self._seed, tuple(signer.under(name) for signer in self.also))
 
+    def beside(self, other: Signer) -> Signer:
+        """These keys and one more."""
+        return Signer(self.verifier.name, self._seed, (*self.also, other))
+
     def sign(self, text: str) -> str:
         """The note of ``text``, which ends in a newline, with a signature by each key."""
         return text + "\n" + "".join(signer._line(text) for signer in (self, *self.also))

@@ -114,7 +114,7 @@ def verify(receipt: bytes, vkey: str) -> Report:
     )
 
     # (2) The key is an Ed25519 key whose name and id belong together.
-    name, key_id, public = parse_key(vkey)
+    name, key_id, public = _choose_key(vkey, note)
     report.add(
         N_("The key is {name}, id {id}."),
         N_("Nothing by itself. That it is the platform's key you must know from elsewhere than this receipt."),
@@ -171,6 +171,13 @@ def parse_key(vkey: str) -> tuple[str, bytes, bytes]:
     if identity != key_id.hex():
         raise BadKey(N_("The key's name and its hash do not belong together: the key was mistyped or changed."))
     return name, key_id, data[1:]
+
+
+def _choose_key(vkeys: str, note: str) -> tuple[str, bytes, bytes]:
+    """Of the keys given, a line each, the first that a signature names; else the first. Raises ``BadKey``."""
+    keys = [parse_key(line) for line in vkeys.split("\n") if line.strip()] or [parse_key("")]
+    signers = {(name, identity) for name, identity, _ in _parse_note(note)[1]}
+    return next((key for key in keys if key[:2] in signers), keys[0])
 
 
 def find_key(given: str) -> str:
