@@ -43,20 +43,25 @@ def sign_root(signer: Signer, head: Checkpoint) -> bytes:
     return signer.sign_bytes(_signed(_protected(signer.verifier, head), head.root))
 
 
-def signed_by(verifier: Verifier, head: Checkpoint, signature: bytes) -> bool:
-    """Whether it is this key's ``sign_root`` of that tree head."""
-    return _fits(verifier, _protected(verifier, head), head.root, signature)
+def compose(
+    verifiers: Sequence[Verifier], head: Checkpoint, index: int, proof: Sequence[bytes], signature: bytes
+) -> bytes:
+    """The receipt of an entry from its inclusion proof and the ``sign_root`` of the tree head. Needs no private key.
 
-
-def compose(verifier: Verifier, head: Checkpoint, index: int, proof: Sequence[bytes], signature: bytes) -> bytes:
-    """The receipt of an entry from its inclusion proof and ``sign_root`` of the tree head. Needs no private key.
-
-    Raises ``NotFound`` for the only entry of a log: its proof is empty, and RFC 9942, section 5.2, allows none.
+    ``verifiers`` are the log's keys, of which one signed. Raises ``EvidenceBroken`` if none did, ``NotFound`` where
+    there is no receipt yet: the head was signed by a version that kept no such signature (``b""``), or the log has one
+    entry only, whose proof is empty, which RFC 9942, section 5.2, does not allow.
     """
-    if not proof:
+    if not proof or not signature:
         raise NotFound(
-            N_("A log of one entry has no COSE receipt yet: its proof would be empty."),
-            remedy=N_("Ask again when the log has a second entry, or take the text receipt."),
+            N_("There is no COSE receipt yet: it takes a second entry, recorded by this version of Riad."),
+            remedy=N_("Ask again after the next request, or take the text receipt."),
+        )
+    verifier = next((one for one in verifiers if _fits(one, _protected(one, head), head.root, signature)), None)
+    if verifier is None:
+        raise EvidenceBroken(
+            N_("The ledger's COSE signature does not fit its checkpoint."),
+            remedy=N_("Restore the ledger's newest copy; see docs/reference/ledger.md, When the ledger refuses."),
         )
     content = cbor.encode([head.size, index, list(proof)])
     unprotected = {_VDP: {_INCLUSION: [content]}}

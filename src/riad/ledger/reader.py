@@ -146,10 +146,7 @@ class Reader:
         It is made for the newest checkpoint: a witness's cosignature, which signs a note, has no place in it.
         """
         _, head, _, proof = self._proven(index, witnessed_first=False)
-        signature = self._cose_signature(head)
-        if not cose.signed_by(self._key(), head, signature):
-            raise EvidenceBroken(N_("The ledger's COSE signature does not fit its checkpoint."), remedy=REMEDY)
-        return cose.compose(self._key(), head, index, proof, signature)
+        return cose.compose([self._key()], head, index, proof, self._cose_signature(head))
 
     def _cose_signature(self, head: Checkpoint) -> bytes:
         """``cose.sign_root`` of the newest checkpoint. To be read from its row, once commits keep it there."""
