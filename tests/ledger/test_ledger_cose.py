@@ -14,7 +14,7 @@ from ledger_parts import ORIGIN
 from riad.errors import EvidenceBroken, NotFound
 from riad.ledger import cbor, cose, merkle
 from riad.ledger.note import Checkpoint, Signer, Verifier
-from riad.ledger.verify import BadReceipt
+from riad.ledger.verify import BadReceipt, Policy, WitnessKey
 
 SIGNER = Signer(ORIGIN, bytes(range(32)))
 VERIFIER = SIGNER.verifier
@@ -228,6 +228,15 @@ def test_while_two_keys_overlap_either_may_have_signed() -> None:
     head, node = head_of(ENTRIES)
     proof, both = merkle.inclusion_proof(5, head.size, node), [Signer.generate(ORIGIN).verifier, VERIFIER]
     assert cose.compose(both, head, 5, proof, cose.sign_root(SIGNER, head)) == receipt_of(5)
+
+
+def test_a_policy_that_asks_for_witnesses_is_never_met() -> None:
+    witness = WitnessKey("witness.example", b"\x01\x02\x03\x04", 4, bytes(32))
+    named = {"w": witness}
+    cose.verify(receipt_of(5), ENTRIES[5], [VERIFIER], Policy([VERIFIER.vkey], named))
+    with pytest.raises(BadReceipt) as caught:
+        cose.verify(receipt_of(5), ENTRIES[5], [VERIFIER], Policy([VERIFIER.vkey], named, quorum="w"))
+    assert caught.value.step == 6
 
 
 @pytest.mark.parametrize("entry", [b"", b"x" * 65536, ENTRIES[5] + b"\n", ENTRIES[4]])

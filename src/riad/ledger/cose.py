@@ -25,7 +25,7 @@ from riad.ledger import cbor, merkle
 from riad.ledger.merkle import HASH_SIZE
 from riad.ledger.note import Checkpoint, Signer, Verifier
 from riad.ledger.tiles import MAX_ENTRY
-from riad.ledger.verify import BadReceipt, Report
+from riad.ledger.verify import BadReceipt, Policy, Report
 from riad.texts import N_
 
 MEDIA_TYPE = 'application/cose; cose-type="cose-sign1"'  # RFC 9052, section 11; RFC 9942 registers none of its own
@@ -73,10 +73,11 @@ def is_receipt(data: bytes) -> bool:
     return data[:1] == bytes([6 << 5 | _SIGN1])
 
 
-def verify(receipt: bytes, entry: bytes, verifiers: Sequence[Verifier]) -> Report:
+def verify(receipt: bytes, entry: bytes, verifiers: Sequence[Verifier], policy: Policy | None = None) -> Report:
     """Check a COSE receipt for an entry. Raises ``BadReceipt`` at the first step that fails.
 
-    The steps are those of RFC 9942, section 5.2.1: first the proof, then the signature.
+    The steps are those of RFC 9942, section 5.2.1: first the proof, then the signature. A policy that asks for
+    witnesses is never met: a COSE receipt has none.
     """
     report = Report(entry=entry)
 
@@ -143,6 +144,14 @@ def verify(receipt: bytes, entry: bytes, verifiers: Sequence[Verifier]) -> Repor
     )
 
     # (6) Witnesses sign checkpoints, which are notes; a COSE receipt has no place for them.
+    if policy is not None and not policy.reached(()):
+        raise BadReceipt(
+            6,
+            N_(
+                "The policy asks for witnesses, and a COSE receipt carries none: verify the text receipt, or this one by "
+                "the log's key alone, unwitnessed."
+            ),
+        )
     report.add(
         N_("The receipt is unwitnessed: a COSE receipt carries no witness's signature, the text receipt may."),
         N_("Nothing: only the operator vouches for it."),
