@@ -148,8 +148,8 @@ def verify(receipt: bytes, entry: bytes, verifiers: Sequence[Verifier], policy: 
         raise BadReceipt(
             6,
             N_(
-                "The policy asks for witnesses, and a COSE receipt carries none: verify the text receipt, or this one by "
-                "the log's key alone, unwitnessed."
+                "The policy asks for witnesses, and a COSE receipt carries none: verify the text receipt, or this one "
+                "by the log's key alone, unwitnessed."
             ),
         )
     report.add(
