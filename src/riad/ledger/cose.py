@@ -102,37 +102,10 @@ def verify(receipt: bytes, entry: bytes, verifiers: Sequence[Verifier], policy: 
     )
 
     # (3) The proof leads from the entry to a root.
-    if not 0 < len(entry) <= MAX_ENTRY:
-        raise BadReceipt(3, N_("The entry is empty or larger than an entry can be."))
-    try:
-        root = merkle.inclusion_root(merkle.leaf_hash(entry), parts.leaf, parts.size, parts.proof)
-    except EvidenceBroken:
-        raise BadReceipt(3, N_("The proof has not the length it must have.")) from None
-    report.root = root.hex()
-    report.add(
-        N_("{count} hashes lead from the entry to the root {root}."),
-        N_("Nothing yet: proof and entry are not signed, the root is."),
-        count=len(parts.proof),
-        root=report.root,
-    )
+    root = _climb(report, parts, entry)
 
     # (4) The key signed that root, under a header that says which log it is of, and how large.
-    if not _fits(verifier, parts.protected, root, parts.signature):
-        raise BadReceipt(
-            4,
-            N_(
-                "The signature does not fit the root: the entry, the proof or the signature was changed, if only by a "
-                "line feed at the entry's end, or they do not belong together."
-            ),
-        )
-    report.origin, report.size = parts.origin, parts.size
-    report.add(
-        N_("The key signed the root: {size} entries of the log {origin}."),
-        N_("This entry, to the last bit, is number {index} of that log: to change it is to change that root."),
-        size=report.size,
-        origin=report.origin,
-        index=report.index,
-    )
+    _check_signature(report, parts, verifier, root)
 
     # (5) The log is the one the key is named after.
     if parts.origin != verifier.name:
@@ -210,6 +183,44 @@ def _split(receipt: bytes) -> _Parts:
     if subject != str(size):
         _malformed(N_("its header and its proof are of logs of two sizes"))
     return _Parts(protected, key_id, origin, size, index, hashes, signature)
+
+
+def _climb(report: Report, parts: _Parts, entry: bytes) -> bytes:
+    """Step 3: the root that proof and entry lead to."""
+    if not 0 < len(entry) <= MAX_ENTRY:
+        raise BadReceipt(3, N_("The entry is empty or larger than an entry can be."))
+    try:
+        root = merkle.inclusion_root(merkle.leaf_hash(entry), parts.leaf, parts.size, parts.proof)
+    except EvidenceBroken:
+        raise BadReceipt(3, N_("The proof has not the length it must have.")) from None
+    report.root = root.hex()
+    report.add(
+        N_("{count} hashes lead from the entry to the root {root}."),
+        N_("Nothing yet: proof and entry are not signed, the root is."),
+        count=len(parts.proof),
+        root=report.root,
+    )
+    return root
+
+
+def _check_signature(report: Report, parts: _Parts, verifier: Verifier, root: bytes) -> None:
+    """Step 4."""
+    if not _fits(verifier, parts.protected, root, parts.signature):
+        raise BadReceipt(
+            4,
+            N_(
+                "The signature does not fit the root: the entry, the proof or the signature was changed, if only by a "
+                "line feed at the entry's end, or they do not belong together."
+            ),
+        )
+    report.origin, report.size = parts.origin, parts.size
+    report.add(
+        N_("The key signed the root: {size} entries of the log {origin}."),
+        N_("This entry, to the last bit, is number {index} of that log: to change it is to change that root."),
+        size=report.size,
+        origin=report.origin,
+        index=report.index,
+    )
 
 
 def _is_hash(item: Any) -> bool:
