@@ -128,6 +128,7 @@ class Platform:
         self._address_lock: int | None = None
         self._listener: socket.socket | None = None
         self._ledger: Child | None = None
+        self._feeder: Child | None = None
         self._engines: list[Child] = []
         self._workers: list[Child] = []
 
@@ -167,6 +168,7 @@ class Platform:
         for child in self._engines:
             child.start()
         await self._ledger.ready()
+        await self._start_feeder(say)
         say(N_("engines and workers"))
         for child in self._workers:
             child.start()
@@ -176,6 +178,8 @@ class Platform:
         """Stop everything, in order; safe to call at any time."""
         await asyncio.gather(*(child.stop(15) for child in self._workers))
         await asyncio.gather(*(child.stop(5) for child in self._engines))
+        if self._feeder is not None:
+            await self._feeder.stop(5)
         if self._ledger is not None:
             await self._ledger.stop(15)
         if self._listener is not None:
@@ -183,6 +187,19 @@ class Platform:
         for lock in (self._address_lock, self._lock):
             if lock is not None:
                 os.close(lock)
+
+    async def _start_feeder(self, say: Say) -> None:
+        """Ask the witnesses before any request: one that has seen more than the ledger holds stops the start here."""
+        Files(self.settings.data_dir).witnesses.unlink(missing_ok=True)  # an earlier run's
+        if not self.settings.ledger.witnesses:
+            return
+        say(N_("witnesses"))
+        arguments = ["-m", "riad.ledger.feeder", "--data-dir", str(self.settings.data_dir)]
+        if self._config is not None:
+            arguments += ["--config", str(self._config)]
+        self._feeder = Child(N_("witnesses' feeder"), arguments, dict(os.environ))
+        self._feeder.start()
+        await self._feeder.ready()
 
     def _prepare_engines(self) -> dict[str, Engine]:
         """A child for each model of each embedded site; → where workers find them."""

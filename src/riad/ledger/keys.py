@@ -15,7 +15,7 @@ def load_or_create(files: Files, origin: str) -> Signer:
     the key is unreadable or signs for another origin.
     """
     if files.key.exists():
-        signer = _load(files)
+        signer = load(files)
     elif files.database.exists() or files.anchor.exists() or files.vkey.exists():
         # A new key would start a second log under the first one's name.
         raise EvidenceBroken(
@@ -62,7 +62,8 @@ def _published(files: Files) -> bytes:
         ) from None
 
 
-def _load(files: Files) -> Signer:
+def load(files: Files) -> Signer:
+    """The key of this data directory. Raises ``BadSettings`` where it is missing or unreadable."""
     try:
         return Signer.parse(files.key.read_text("ascii").strip())
     except (OSError, UnicodeDecodeError, BadRequest) as error:
