@@ -63,7 +63,8 @@ class Witness:
                 # block has ended. The time is taken here, so that no later cosignature is of a smaller tree.
                 at, checkpoint = now(), submission.checkpoint
                 lines = "".join(cosigner.sign(Note.parse(note).text, at) for cosigner in self.cosigners)
-                extend(Seen(checkpoint.size, checkpoint.root, note + lines, at))
+                if checkpoint.size != seen.size or not seen.note:  # a repetition costs no write
+                    extend(Seen(checkpoint.size, checkpoint.root, note + lines, at))
                 answer = Answer(200, lines)
         if answer.status != 200:
             self._suspect(seen, submission, note, answer.status)
