@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -22,9 +23,12 @@ from riad.gateway.openapi import document
 from riad.gateway.scanning import PATH as SCAN
 from riad.gateway.scanning import scanned
 from riad.gateway.wire import bearer, error_body, error_headers, our_fault
+from riad.ledger import cose, place
 from riad.sites.catalogue import Berth
 from riad.tenants.keys import Key
 from riad.texts import N_, choose
+
+RECEIPT_FORMATS = {"text": "text/plain; charset=utf-8", "cose": cose.MEDIA_TYPE, "entry": "application/json"}
 
 
 def json(data: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
@@ -109,9 +113,11 @@ def pages(house: House) -> Starlette:
 
     async def receipt(request: Request) -> Response:
         key = await caller(request)
-        index, record = _parse_receipt(request.path_params["receipt"])
-        text = await asyncio.get_running_loop().run_in_executor(house.threads, _read_receipt, house, key, index, record)
-        return Response(text, media_type="text/plain; charset=utf-8", headers={"cache-control": "private, no-store"})
+        at, record = _parse_receipt(request.path_params["receipt"])
+        form = _parse_format(request)
+        read = partial(_read_receipt, house, key, at, record, form)
+        data = await asyncio.get_running_loop().run_in_executor(house.threads, read)
+        return Response(data, media_type=RECEIPT_FORMATS[form], headers={"cache-control": "private, no-store"})
 
     async def healthz(request: Request) -> Response:
         return json({"status": "ok", "version": __version__})
@@ -126,8 +132,9 @@ def pages(house: House) -> Starlette:
         return Response(house.metrics.text(), media_type=house.metrics.content_type)
 
     async def log(request: Request) -> Response:
-        path = request.path_params["path"]
-        data = await asyncio.get_running_loop().run_in_executor(house.threads, house.reader.tile, path)
+        shard, path = _parse_static(request.path_params["path"])
+        read = lambda: house.shard(shard).tile(path)  # noqa: E731
+        data = await asyncio.get_running_loop().run_in_executor(house.threads, read)
         if path == "checkpoint":
             return Response(data, media_type="text/plain; charset=utf-8", headers={"cache-control": "no-cache"})
         headers = {"cache-control": "public, max-age=31536000, immutable"}
@@ -196,20 +203,49 @@ def _no_receipt() -> NotFound:
     )
 
 
+def _parse_static(path: str) -> tuple[int, str]:
+    """The shard and the path in it: ``checkpoint`` and ``tile/…``, under ``2027/`` for a later shard."""
+    year, _, rest = path.partition("/")
+    if len(year) == 4 and year.isascii() and year.isdigit() and place.is_shard(int(year)):
+        return int(year), rest
+    return 0, path
+
+
 def _parse_receipt(name: str) -> tuple[int, str]:
-    index, _, record = name.partition("-")
-    if not (index.isascii() and index.isdigit() and len(index) < 18 and len(record) == 32):
-        raise _no_receipt()
-    return int(index), record
-
-
-def _read_receipt(house: House, key: Key, index: int, record: str) -> str:
-    """The receipt, if the entry at that place is that record and belongs to the caller's organisation."""
+    at, _, record = name.partition("-")
     try:
-        entry = msgspec.json.decode(house.reader.entry(index))
+        parsed = place.parse(at)
+    except BadRequest:
+        raise _no_receipt() from None
+    if len(record) != 32:
+        raise _no_receipt()
+    return parsed, record
+
+
+def _parse_format(request: Request) -> str:
+    form = request.query_params.get("format", "text")
+    if form not in RECEIPT_FORMATS:
+        raise BadRequest(
+            N_("Receipts have no such format."),
+            remedy=N_("Use ?format=text, ?format=cose, or ?format=entry for the entry that a COSE receipt proves."),
+            param="format",
+            code="unknown_format",
+        )
+    return form
+
+
+def _read_receipt(house: House, key: Key, at: int, record: str, form: str) -> str | bytes:
+    """A receipt in that format, if the entry at that place is that record and belongs to the caller's organisation."""
+    shard, index = place.unpack(at)
+    try:
+        reader = house.shard(shard)
+        raw = reader.entry(index)
     except NotFound:
         raise _no_receipt() from None
+    entry = msgspec.json.decode(raw)
     if entry.get("id") != record or entry.get("tenant") != key.tenant_pseudonym:
         raise _no_receipt()
-    text: str = house.reader.receipt(index)
-    return text
+    if form == "cose":
+        return reader.cose_receipt(index)
+    text = reader.receipt(index)  # the entry alone goes out only where it is proven, too
+    return raw if form == "entry" else text

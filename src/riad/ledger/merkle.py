@@ -100,10 +100,10 @@ def consistency_proof(old: int, new: int, node: Node) -> list[bytes]:
     return proof
 
 
-def verify_inclusion(leaf: bytes, index: int, size: int, proof: Sequence[bytes], expected: bytes) -> None:
-    """Check that ``leaf`` is leaf ``index`` of the tree with root ``expected`` (RFC 9162, section 2.1.3.2).
+def inclusion_root(leaf: bytes, index: int, size: int, proof: Sequence[bytes]) -> bytes:
+    """The root of the tree of ``size`` leaves that has ``leaf`` at ``index``, if the proof is right.
 
-    Raises ``EvidenceBroken`` if not, or if the proof has not exactly the length it must have.
+    Raises ``EvidenceBroken`` unless the proof has exactly the length it must have (RFC 9162, section 2.1.3.2).
     """
     if not 0 <= index < size:
         _broken(N_("The proof speaks of entry {index} in a log of {size}."), index=index, size=size)
@@ -122,7 +122,12 @@ def verify_inclusion(leaf: bytes, index: int, size: int, proof: Sequence[bytes],
         last >>= 1
     if last:
         _broken(N_("The inclusion proof is too short."))
-    if result != expected:
+    return result
+
+
+def verify_inclusion(leaf: bytes, index: int, size: int, proof: Sequence[bytes], expected: bytes) -> None:
+    """Check that ``leaf`` is leaf ``index`` of the tree with root ``expected``. Raises ``EvidenceBroken`` if not."""
+    if inclusion_root(leaf, index, size, proof) != expected:
         _broken(N_("The inclusion proof does not lead to the root of the checkpoint."))
 
 
