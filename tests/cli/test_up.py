@@ -142,6 +142,10 @@ NOWHERE = '[[sites]]\nname = "a"\nengine = "{}"\nmodels = ["m"]\n' + "".join(
         (NOWHERE.format("openai").replace('"MA"', '"Maroc"', 1), "Maroc"),
         (TAKEN_NAME, "rabat"),
         ('[platform]\npacks = ["atlantis"]\n', "atlantis"),
+        ('[[ledger.witnesses]]\nurl = "https://w.example"\nkey = "nonsense"\n', "ledger.witnesses"),
+        ('[[ledger.witnesses]]\nurl = "w.example"\nkey = "nonsense"\n', "w.example"),
+        ("[ledger]\nquorum = 1\n", "quorum"),
+        ("[ledger]\nwitness_every = 0\n", "witness_every"),
     ],
 )
 def test_bad_settings(terminal: Terminal, tmp_path: Path, config: str, says: str) -> None:

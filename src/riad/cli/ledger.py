@@ -8,18 +8,23 @@ from typing import Annotated
 import typer
 
 from riad.cli import ledger_forms, ledger_keeping, ledger_reading, output
-from riad.cli.ledger_common import Config, DataDir, Shard, open_reader, print_facts
+from riad.cli.ledger_common import Config, DataDir, Shard, all_shards, open_reader, print_facts
 from riad.errors import BadRequest
 from riad.texts import N_, _
 
 app = typer.Typer(help=_("The evidence: verify receipts, read the log."), no_args_is_help=True)
 
 
-def _policy(data_dir: Path | None, config: Path | None) -> bytes:
+def _policy(data_dir: Path | None, config: Path | None, shard: int = 0, receipt: bytes = b"") -> bytes:
+    """The policy of a shard: C2SP lets no file name one key under two years' names. A receipt says whose it is."""
     from riad import settings
     from riad.ledger import policy
 
-    return policy.text(open_reader(data_dir, config).vkey().splitlines(), settings.load(config).ledger).encode()
+    if receipt:
+        signed = {line.split(b" ")[1] for line in receipt.splitlines() if line.startswith("— ".encode())}
+        readers = all_shards(data_dir, config).items()
+        shard = next((year for year, reader in readers if reader.vkey().partition("+")[0].encode() in signed), 0)
+    return policy.text(open_reader(data_dir, config, shard).vkeys(), settings.load(config).ledger).encode()
 
 
 @app.command(help=_("Verify a receipt: exit status 0 if it is good, 1 if it is not."))
@@ -44,7 +49,9 @@ def verify(
     receipt = output.read(file)
     try:
         # A key given alone is a stranger's question: witnesses are this platform's own, and not looked at.
-        rule = output.read(policy) if policy is not None else None if key is not None else _policy(data_dir, config)
+        rule = output.read(policy) if policy is not None else None
+        if policy is None and key is None:
+            rule = _policy(data_dir, config, receipt=receipt)
         report = ledger_forms.verify(receipt, entry, key, rule)
     except verifier.BadPolicy as error:
         raise BadRequest(str(error), remedy=N_("`riad ledger policy` prints one.")) from None
@@ -63,8 +70,10 @@ def verify(
 
 
 @app.command(help=_("Print what a stranger verifies by: the log's key, its witnesses, their quorum."))
-def policy(data_dir: DataDir = None, config: Config = None, as_json: output.JsonOption = False) -> None:
-    text = _policy(data_dir, config).decode()
+def policy(
+    shard: Shard = 0, data_dir: DataDir = None, config: Config = None, as_json: output.JsonOption = False
+) -> None:
+    text = _policy(data_dir, config, shard).decode()
     print_facts({"policy": text}, text.rstrip("\n"), as_json)
 
 

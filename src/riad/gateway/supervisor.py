@@ -22,6 +22,7 @@ from pathlib import Path
 
 from riad.errors import BadSettings, Unavailable
 from riad.law.pack import find as find_pack
+from riad.ledger import policy
 from riad.ledger.files import Files
 from riad.models.weights import find
 from riad.privacy import knowledge, scan
@@ -142,6 +143,7 @@ class Platform:
         """Start everything; returns when all of it serves. ``say`` is told each step."""
         for pack in self.settings.platform.packs:
             find_pack(pack)
+        policy.parse((), self.settings.ledger)  # a witness's key that is none is said before anything starts
         knowledge.choose(self.settings.platform.home, self.settings.privacy.folders)
         if self.settings.privacy.packs:
             scan("")  # a pack that cannot be read is said here and now, not by each worker

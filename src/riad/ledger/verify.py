@@ -293,7 +293,9 @@ def log_of(receipt: bytes, policy: Policy) -> str:
     if not policy.logs:
         raise BadPolicy(0, N_("The policy names no log: give its key too."))
     signers = {line.split(b" ")[1] for line in receipt.splitlines() if line.startswith("—".encode() + b" ")}
-    return next((vkey for vkey in policy.logs if vkey.partition("+")[0].encode() in signers), policy.logs[0])
+    names = [vkey.partition("+")[0] for vkey in policy.logs]
+    name = next((name for name in names if name.encode() in signers), names[0])
+    return "\n".join(vkey for vkey in policy.logs if vkey.partition("+")[0] == name)  # two, while a key changes
 
 
 def cosigned_at(key: WitnessKey, text: str, root: bytes, stamped: bytes) -> int | None:
