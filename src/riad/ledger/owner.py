@@ -2,7 +2,7 @@
 
 Every gateway worker sends its entries here over a Unix socket. What arrives while a commit runs makes up the next
 batch: alone, a caller waits for one ``fsync``; under load, hundreds share it. One thread talks to clients and hashes
-entries, another commits, so that reading goes on while the disk works.
+entries, another commits, so that reading goes on while the disk works. Record keys go to their own store first.
 
 Prints ``ready`` on standard output when it serves. Ends on SIGTERM, and when its standard input is a pipe that ends
 (its supervisor died), after committing what it has taken. Exit status: 0, 1 where the ledger cannot be opened or does
@@ -34,6 +34,7 @@ from riad.ledger import address, wire
 from riad.ledger.files import Files
 from riad.ledger.log import Log
 from riad.ledger.merkle import leaf_hash
+from riad.ledger.record_keys import RecordKeys
 from riad.texts import N_, _, terminal_language
 
 MAX_QUEUED = 64 * 1024 * 1024  # bytes taken and not yet durable; beyond, clients are told to come back
@@ -49,6 +50,7 @@ class Batch(NamedTuple):
     session: Session
     token: int
     entries: list[bytes]
+    secrets: list[bytes]  # one for each entry, or none at all
     leaves: list[bytes]
     cost: int
 
@@ -76,8 +78,8 @@ class Session(asyncio.Protocol):
         try:
             for kind, payload in self._frames.feed(data):
                 if kind == wire.APPEND:
-                    token, entries = wire.read_append(payload)
-                    self._owner.take(self, token, entries, len(payload))
+                    token, entries, secrets = wire.read_append(payload)
+                    self._owner.take(self, token, entries, secrets, len(payload))
                 elif kind == wire.PING:
                     self.send(wire.plain(wire.PONG, wire.read_plain(payload)[0], self._owner.health()))
                 else:
@@ -93,12 +95,13 @@ class Session(asyncio.Protocol):
 class Owner:
     """Takes batches from sessions, commits them in groups, answers."""
 
-    def __init__(self, log: Log) -> None:
+    def __init__(self, log: Log, keys: RecordKeys) -> None:
         self.sessions: set[Session] = set()
         self.deserted = asyncio.Event()
         self.deserted.set()
         self._stopping = False
         self._log = log
+        self._keys = keys
         self._size = log.size
         self._failure = ""
         self._queued = 0
@@ -111,7 +114,7 @@ class Owner:
         self._thread = Thread(target=self._commit_all, name="commit", daemon=True)
         self._thread.start()
 
-    def take(self, session: Session, token: int, entries: list[bytes], size: int) -> None:
+    def take(self, session: Session, token: int, entries: list[bytes], secrets: list[bytes], size: int) -> None:
         """Put a frame's entries in the queue, or tell the client that it is full."""
         cost = size + OVERHEAD * len(entries)
         if self._stopping or self._queued + cost > MAX_QUEUED:
@@ -119,7 +122,7 @@ class Owner:
             return
         self._queued += cost
         # Hashed here, while the other thread waits for the disk.
-        self._batches.put(Batch(session, token, entries, [leaf_hash(entry) for entry in entries], cost))
+        self._batches.put(Batch(session, token, entries, secrets, [leaf_hash(entry) for entry in entries], cost))
 
     def health(self) -> bytes:
         """What a ping is answered: a JSON object."""
@@ -175,7 +178,9 @@ class Owner:
     def _commit(self, group: list[Batch]) -> None:
         try:
             entries = list(chain.from_iterable(batch.entries for batch in group))
-            first = self._log.append(entries, list(chain.from_iterable(batch.leaves for batch in group)))
+            leaves = list(chain.from_iterable(batch.leaves for batch in group))
+            self._keep_keys(group, leaves)
+            first = self._log.append(entries, leaves)
         except RiadError as error:
             self._loop.call_soon_threadsafe(self._refuse, group, error)
             return
@@ -190,6 +195,15 @@ class Owner:
         self._unsettled = True
         if time.monotonic() - self._settled > SETTLE:
             self._settle()
+
+    def _keep_keys(self, group: list[Batch], leaves: list[bytes]) -> None:
+        """Write the group's record keys. A crash between this and the commit leaves keys that open nothing.
+
+        Raises ``LedgerUnavailable``: nothing is recorded then, for a commitment that nobody could open is no evidence.
+        """
+        if any(batch.secrets for batch in group):
+            secrets = chain.from_iterable(batch.secrets or [b""] * len(batch.entries) for batch in group)
+            self._keys.write(self._log.size, list(secrets), leaves)
 
     def _settle(self) -> None:
         """Bring the anchor up to date: ``SETTLE`` seconds after the last commit, or the last time, at the latest.
@@ -223,14 +237,14 @@ class Owner:
             complain(error)
 
 
-async def serve(log: Log, path: Path) -> None:
+async def serve(log: Log, keys: RecordKeys, path: Path) -> None:
     """Serve until told to stop; then drain."""
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     listener = address.listen(path)
-    owner = Owner(log)
+    owner = Owner(log, keys)
     server = await loop.create_unix_server(lambda: Session(owner), sock=listener)
     watch = asyncio.create_task(_supervisor_gone())
     with contextlib.suppress(BrokenPipeError):
@@ -279,14 +293,18 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="riad.ledger.owner", description=_("The process that writes the ledger."))
     parser.add_argument("--data-dir", type=Path, required=True)
     parser.add_argument("--origin", required=True)
+    parser.add_argument("--keys-dir", type=Path, help=_("where record keys are kept; else in the data directory"))
     arguments = parser.parse_args()
     files = Files(arguments.data_dir.absolute())
     try:
         log = Log.open(files.data_dir, arguments.origin)
+        keys = RecordKeys((arguments.keys_dir or files.data_dir / "keys").absolute())
         try:
-            uvloop.run(serve(log, files.socket))
+            keys.prepare(log.size)
+            uvloop.run(serve(log, keys, files.socket))
         finally:
             files.socket.unlink(missing_ok=True)  # before another may own the ledger and listen there
+            keys.close()
             log.close()
     except RiadError as error:
         complain(error)
