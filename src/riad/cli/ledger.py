@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from riad.cli import output
-from riad.errors import BadRequest
+from riad.cli.ledger_erase import erase
+from riad.errors import BadRequest, Erased
 from riad.texts import N_, _
 
 if TYPE_CHECKING:
     from riad.ledger.reader import Reader
+    from riad.ledger.verify import Report
 
 app = typer.Typer(help=_("The evidence: verify receipts, read the log."), no_args_is_help=True)
 
@@ -38,18 +40,45 @@ def verify(
     key: Annotated[
         str | None, typer.Option("--key", help=_("The log's public key or its file (default: this platform's own)."))
     ] = None,
+    prompt: Annotated[
+        str | None, typer.Option("--prompt", help=_("The request's JSON: is it what this decision commits to?"))
+    ] = None,
+    answer: Annotated[
+        str | None, typer.Option("--answer", help=_("The answer, as JSON, stream or text: is it this outcome's?"))
+    ] = None,
+    record_key: Annotated[
+        str | None, typer.Option("--record-key", help=_("The record's key (default: from this platform's key store)."))
+    ] = None,
     data_dir: DataDir = None,
     config: Config = None,
     as_json: output.JsonOption = False,
 ) -> None:
     from riad.ledger import verify as verifier
 
+    if (prompt is not None and answer is not None) or (record_key is not None and prompt is None and answer is None):
+        raise BadRequest(
+            N_("A record key opens one text."),
+            remedy=N_("Give --prompt with a decision's receipt, or --answer with an outcome's."),
+        )
     receipt = output.read(file)
+    destroyed = False
     try:
         vkey = verifier.find_key(key) if key is not None else _reader(data_dir, config).vkey()
         report = verifier.verify(receipt, vkey)
+        if (text := prompt if prompt is not None else answer) is not None:
+            what = "answer" if prompt is None else "prompt"
+            opener = record_key or _record_key(report, data_dir, config)
+            verifier.open_commitment(report, what, output.read(text), opener)
     except verifier.BadKey as error:
         raise BadRequest(str(error), remedy=N_("`riad ledger key` prints it.")) from None
+    except verifier.BadText as error:
+        raise BadRequest(str(error)) from None
+    except Erased:
+        destroyed = True
+        report.add(
+            N_("The record key was destroyed: nothing can be compared with what this record commits to."),
+            N_("Nothing of any text. The receipt itself is as good as before."),
+        )
     except verifier.BadReceipt as bad:
         if as_json:
             output.document({"ok": False, "step": bad.step, "error": verifier.failure(bad, _)})
@@ -60,6 +89,25 @@ def verify(
         output.document(verifier.document(report, _))
     else:
         typer.echo("\n".join(verifier.describe(report, _)))
+    if destroyed:
+        raise typer.Exit(1)
+
+
+app.command(help=_("Destroy record keys, so that nothing opens what those records commit to; a record says so."))(erase)
+
+
+def _record_key(report: Report, data_dir: Path | None, config: Path | None) -> str:
+    """The key of a record of this platform. Raises ``Erased`` or ``NotFound``."""
+    from riad import settings
+    from riad.ledger.record_keys import RecordKeys
+
+    chosen, entry = settings.load(config, data_dir=data_dir), report.facts() or {}
+    place, data = report.index, report.entry
+    with _reader(data_dir, config) as reader, RecordKeys(chosen.keys_dir) as keys:
+        if entry.get("kind") == "outcome":  # its key is its decision's
+            place = entry["decision"]
+            data = reader.entry(place)
+        return keys.key(place, data).hex()
 
 
 @app.command(help=_("Print the public key that receipts verify with; publish it where your users look."))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -22,9 +23,13 @@ from riad.gateway.openapi import document
 from riad.gateway.scanning import PATH as SCAN
 from riad.gateway.scanning import scanned
 from riad.gateway.wire import bearer, error_body, error_headers, our_fault
+from riad.ledger.outcomes import outcome_of
+from riad.ledger.record_keys import RecordKeys
 from riad.sites.catalogue import Berth
 from riad.tenants.keys import Key
 from riad.texts import N_, choose
+
+PRIVATE = {"cache-control": "private, no-store"}
 
 
 def json(data: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
@@ -110,8 +115,21 @@ def pages(house: House) -> Starlette:
     async def receipt(request: Request) -> Response:
         key = await caller(request)
         index, record = _parse_receipt(request.path_params["receipt"])
-        text = await asyncio.get_running_loop().run_in_executor(house.threads, _read_receipt, house, key, index, record)
-        return Response(text, media_type="text/plain; charset=utf-8", headers={"cache-control": "private, no-store"})
+        part = request.query_params.get("part", "decision")
+        if part not in ("decision", "outcome"):
+            raise BadRequest(
+                N_("A receipt has no such part."), remedy=N_("Ask for part=decision or part=outcome."), param="part"
+            )
+        work = partial(_read_receipt, house, key, index, record, outcome=part == "outcome")
+        text = await asyncio.get_running_loop().run_in_executor(house.threads, work)
+        return Response(text, media_type="text/plain; charset=utf-8", headers=PRIVATE)
+
+    async def record_key(request: Request) -> Response:
+        key = await caller(request)
+        name = request.path_params["receipt"]
+        work = partial(_read_record_key, house, key, *_parse_receipt(name))
+        found = await asyncio.get_running_loop().run_in_executor(house.threads, work)
+        return json({"receipt": name, "record_key": found.hex()}, headers=PRIVATE)
 
     async def healthz(request: Request) -> Response:
         return json({"status": "ok", "version": __version__})
@@ -152,6 +170,7 @@ def pages(house: House) -> Starlette:
         Route("/v1/models", models),
         Route("/v1/models/{name:path}", model),
         Route("/v1/receipts/{receipt}", receipt),
+        Route("/v1/receipts/{receipt}/key", record_key),
         Route(SCAN, scan, methods=["POST"]),
         Route("/healthz", healthz),
         Route("/readyz", readyz),
@@ -203,13 +222,35 @@ def _parse_receipt(name: str) -> tuple[int, str]:
     return int(index), record
 
 
-def _read_receipt(house: House, key: Key, index: int, record: str) -> str:
-    """The receipt, if the entry at that place is that record and belongs to the caller's organisation."""
+def _read_entry(house: House, key: Key, index: int, record: str) -> bytes:
+    """The entry at that place, if it is that record and belongs to the caller's organisation."""
     try:
-        entry = msgspec.json.decode(house.reader.entry(index))
+        data = house.reader.entry(index)
     except NotFound:
         raise _no_receipt() from None
+    entry = msgspec.json.decode(data)
     if entry.get("id") != record or entry.get("tenant") != key.tenant_pseudonym:
         raise _no_receipt()
-    text: str = house.reader.receipt(index)
-    return text
+    return data
+
+
+def _read_receipt(house: House, key: Key, index: int, record: str, *, outcome: bool) -> str:
+    """The receipt of that decision, or of its outcome."""
+    _read_entry(house, key, index, record)
+    if not outcome:
+        return house.reader.receipt(index)
+    place = outcome_of(house.reader, index)
+    if place is None:
+        raise NotFound(
+            N_("The outcome of that request is not in the log yet, or far behind its decision."),
+            remedy=N_("Ask again when the answer has ended. A refused request has no outcome."),
+            code="outcome_not_found",
+        )
+    return house.reader.receipt(place)
+
+
+def _read_record_key(house: House, key: Key, index: int, record: str) -> bytes:
+    """The record key, for a caller who may have the receipt. Raises ``Erased`` where it was destroyed."""
+    entry = _read_entry(house, key, index, record)
+    with RecordKeys(house.settings.keys_dir) as keys:
+        return keys.key(index, entry)
