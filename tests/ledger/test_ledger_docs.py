@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from riad.cli.ledger import app
-from riad.ledger.entry import Decision, Outcome, SiteFacts, Tokens
+from riad.ledger.entry import Decision, Erasure, Outcome, SiteFacts, Tokens
 from riad.ledger.files import Files
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "reference" / "ledger.md").read_text()
@@ -22,7 +22,13 @@ def section(title: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("title", "struct"), [("### `decision`", Decision), ("### `site_facts`", SiteFacts), ("### `outcome`", Outcome)]
+    ("title", "struct"),
+    [
+        ("### `decision`", Decision),
+        ("### `site_facts`", SiteFacts),
+        ("### `outcome`", Outcome),
+        ("### `erasure`", Erasure),
+    ],
 )
 def test_every_field_is_documented_and_no_other(title: str, struct: type[msgspec.Struct]) -> None:
     documented = set(re.findall(r"^\| `(\w+)`", section(title), re.MULTILINE))
