@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import pty
 import signal
 import subprocess
 import sys
@@ -386,6 +387,20 @@ def test_nobody_is_asked_means_no(own: tuple[RunningRiad, str]) -> None:
     done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
     assert (done.returncode, "--dry-run" in done.stderr) == (2, True)
     assert key_status(own, name)[0] == 200
+
+
+@pytest.mark.parametrize(("said", "status", "left"), [(b"n\n", 130, 200), (b"y\n", 0, 410)])
+def test_a_person_is_asked(own: tuple[RunningRiad, str], said: bytes, status: int, left: int) -> None:
+    riad, _key = own
+    name, _ = ask(own, user="salma")
+    terminal, end = pty.openpty()
+    os.write(terminal, said)
+    command = [*RIAD, "ledger", "erase", "--record", name, *riad.where]
+    done = subprocess.run(command, capture_output=True, text=True, stdin=end)
+    os.close(end)
+    os.close(terminal)
+    assert (done.returncode, "1 record keys will be destroyed for good" in done.stderr) == (status, True), done
+    assert key_status(own, name)[0] == left
 
 
 def test_the_platform_at_rest_is_erased_from_as_well(own: tuple[RunningRiad, str]) -> None:

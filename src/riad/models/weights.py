@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import importlib.util
-import json
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+
+import msgspec
 
 from riad.errors import BadRequest, NotFound
 from riad.models.catalogue import entries
@@ -79,18 +79,18 @@ def remembered_digest(path: Path, memory: Path) -> str:
     """
     try:
         found = path.stat()
-        facts = [found.st_size, found.st_mtime_ns]
-        known: dict[str, Any] = {}
-        with contextlib.suppress(OSError, ValueError):
-            known = {name: entry for name, entry in json.loads(memory.read_text("utf-8")).items() if len(entry) == 3}
+        facts = found.st_size, found.st_mtime_ns
+        known: dict[str, tuple[int, int, str]] = {}
+        with contextlib.suppress(OSError, msgspec.MsgspecError, UnicodeDecodeError):
+            known = msgspec.json.decode(memory.read_bytes(), type=dict[str, tuple[int, int, str]])
         if (entry := known.get(str(path))) and entry[:2] == facts:
-            return str(entry[2])
+            return entry[2]
         computed = f"sha256:{digest(path)}"
     except OSError:
         return ""
     with contextlib.suppress(OSError):
         fresh = memory.with_name(memory.name + ".new")
-        fresh.write_text(json.dumps({**known, str(path): [*facts, computed]}), "utf-8")
+        fresh.write_bytes(msgspec.json.encode({**known, str(path): (*facts, computed)}))
         fresh.replace(memory)
     return computed
 
