@@ -3,35 +3,27 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from riad.cli import output
+from riad.cli import ledger_forms, ledger_keeping, ledger_reading, output
+from riad.cli.ledger_common import Config, DataDir, open_reader, print_facts
 from riad.cli.ledger_erase import erase
 from riad.errors import BadRequest, Erased
 from riad.texts import N_, _
 
 if TYPE_CHECKING:
-    from riad.ledger.reader import Reader
     from riad.ledger.verify import Report
 
 app = typer.Typer(help=_("The evidence: verify receipts, read the log."), no_args_is_help=True)
 
-DataDir = Annotated[Path | None, typer.Option("--data-dir", help=_("Where this platform keeps its data."))]
-Config = Annotated[Path | None, typer.Option("--config", help=_("The settings file, riad.toml."))]
 
-
-def _data_dir(data_dir: Path | None, config: Path | None) -> Path:
+def _policy(data_dir: Path | None, config: Path | None) -> bytes:
     from riad import settings
+    from riad.ledger import policy
 
-    return settings.load(config, data_dir=data_dir).data_dir
-
-
-def _reader(data_dir: Path | None, config: Path | None) -> Reader:
-    from riad.ledger.reader import Reader
-
-    return Reader(_data_dir(data_dir, config))
+    return policy.text(open_reader(data_dir, config).vkey().splitlines(), settings.load(config).ledger).encode()
 
 
 @app.command(help=_("Verify a receipt: exit status 0 if it is good, 1 if it is not."))
@@ -39,6 +31,13 @@ def verify(
     file: Annotated[str, typer.Argument(help=_("The receipt's file, or - for standard input."))],
     key: Annotated[
         str | None, typer.Option("--key", help=_("The log's public key or its file (default: this platform's own)."))
+    ] = None,
+    entry: Annotated[
+        str | None, typer.Option("--entry", help=_("The entry's file, where the receipt is a COSE receipt."))
+    ] = None,
+    policy: Annotated[
+        str | None,
+        typer.Option("--policy", help=_("A policy: log, witnesses, quorum (default: this platform's).")),
     ] = None,
     prompt: Annotated[
         str | None, typer.Option("--prompt", help=_("The request's JSON: is it what this decision commits to?"))
@@ -63,12 +62,15 @@ def verify(
     receipt = output.read(file)
     destroyed = False
     try:
-        vkey = verifier.find_key(key) if key is not None else _reader(data_dir, config).vkey()
-        report = verifier.verify(receipt, vkey)
+        # A key given alone is a stranger's question: witnesses are this platform's own, and not looked at.
+        rule = output.read(policy) if policy is not None else None if key is not None else _policy(data_dir, config)
+        report = ledger_forms.verify(receipt, entry, key, rule)
         if (text := prompt if prompt is not None else answer) is not None:
             what = "answer" if prompt is None else "prompt"
             opener = record_key or _record_key(report, data_dir, config)
             verifier.open_commitment(report, what, output.read(text), opener)
+    except verifier.BadPolicy as error:
+        raise BadRequest(str(error), remedy=N_("`riad ledger policy` prints one.")) from None
     except verifier.BadKey as error:
         raise BadRequest(str(error), remedy=N_("`riad ledger key` prints it.")) from None
     except verifier.BadText as error:
@@ -93,9 +95,6 @@ def verify(
         raise typer.Exit(1)
 
 
-app.command(help=_("Destroy record keys, so that nothing opens what those records commit to; a record says so."))(erase)
-
-
 def _record_key(report: Report, data_dir: Path | None, config: Path | None) -> str:
     """The key of a record of this platform. Raises ``Erased`` or ``NotFound``."""
     from riad import settings
@@ -103,75 +102,52 @@ def _record_key(report: Report, data_dir: Path | None, config: Path | None) -> s
 
     chosen, entry = settings.load(config, data_dir=data_dir), report.facts() or {}
     place, data = report.index, report.entry
-    with _reader(data_dir, config) as reader, RecordKeys(chosen.keys_dir) as keys:
+    with open_reader(data_dir, config) as reader, RecordKeys(chosen.keys_dir) as keys:
         if entry.get("kind") == "outcome":  # its key is its decision's
             place = entry["decision"]
             data = reader.entry(place)
         return keys.key(place, data).hex()
 
 
+@app.command(help=_("Print what a stranger verifies by: the log's key, its witnesses, their quorum."))
+def policy(data_dir: DataDir = None, config: Config = None, as_json: output.JsonOption = False) -> None:
+    text = _policy(data_dir, config).decode()
+    print_facts({"policy": text}, text.rstrip("\n"), as_json)
+
+
 @app.command(help=_("Print the public key that receipts verify with; publish it where your users look."))
-def key(data_dir: DataDir = None, config: Config = None, as_json: output.JsonOption = False) -> None:
-    vkey = _reader(data_dir, config).vkey()
-    _print({"key": vkey, "origin": vkey.partition("+")[0]}, vkey, as_json)
+def key(
+    form: Annotated[
+        str, typer.Option("--format", help=_("vkey for notes, pem for most tools, cose for a COSE_Key."))
+    ] = "vkey",
+    to: ledger_forms.Output = None,
+    data_dir: DataDir = None,
+    config: Config = None,
+    as_json: output.JsonOption = False,
+) -> None:
+    vkey = open_reader(data_dir, config).vkey()
+    facts = {"origin": vkey.partition("+")[0]}
+    ledger_forms.deliver(ledger_forms.keys(vkey, form), to, facts, "key", as_json=as_json)
 
 
 @app.command(help=_("Print the newest checkpoint, a signed note."))
 def checkpoint(data_dir: DataDir = None, config: Config = None, as_json: output.JsonOption = False) -> None:
     from riad.ledger.note import Checkpoint, Verifier
 
-    with _reader(data_dir, config) as reader:
+    with open_reader(data_dir, config) as reader:
         note = reader.checkpoint()
         head = Checkpoint.parse(Verifier.parse(reader.vkey()).open(note))
     facts = {"origin": head.origin, "size": head.size, "root": head.root.hex(), "checkpoint": note}
-    _print(facts, note.rstrip("\n"), as_json)
+    print_facts(facts, note.rstrip("\n"), as_json)
 
 
-@app.command(help=_("Show an entry of the log, once its proof is verified."))
-def show(
-    index: Annotated[int, typer.Argument(help=_("Its place in the log, from 0."))],
-    receipt: Annotated[bool, typer.Option("--receipt", help=_("Print its receipt instead."))] = False,
-    data_dir: DataDir = None,
-    config: Config = None,
-    as_json: output.JsonOption = False,
-) -> None:
-    from riad.ledger import verify as verifier
-
-    with _reader(data_dir, config) as reader:
-        text = reader.receipt(index)
-        report = verifier.verify(text.encode(), reader.vkey())
-    entry = report.facts()
-    if receipt:
-        _print({"index": index, "receipt": text}, text.rstrip("\n"), as_json)
-    else:
-        sentences = verifier.words(entry, _) if entry is not None else [_("It is not JSON.")]
-        _print({"index": index, "entry": entry}, "\n".join(sentences), as_json)
-
-
-@app.command(help=_("Show how large the log is."))
-def stats(data_dir: DataDir = None, config: Config = None, as_json: output.JsonOption = False) -> None:
-    from riad.ledger.files import Files
-
-    with _reader(data_dir, config) as reader:
-        size, origin = reader.size(), reader.vkey().partition("+")[0]
-    database = Files(_data_dir(data_dir, config)).database
-    files = [database, database.with_name(database.name + "-wal")]
-    held = sum(file.stat().st_size for file in files if file.exists())
-    facts = {"origin": origin, "entries": size, "bytes": held, "bytes_per_entry": held // size if size else None}
-    if as_json:
-        output.document(facts)
-    else:
-        rows = [
-            (_("origin"), origin),
-            (_("entries"), size),
-            (_("bytes on disk"), held),
-            (_("bytes per entry"), facts["bytes_per_entry"]),
-        ]
-        output.table(["", ""], rows, empty="")
-
-
-def _print(facts: dict[str, Any], text: str, as_json: bool) -> None:
-    if as_json:
-        output.document(facts)
-    else:
-        typer.echo(text)
+app.command(help=_("Show an entry of the log, and what belongs to it, once their proofs are verified."))(
+    ledger_reading.show
+)
+app.command(help=_("Show the newest entries, one a line, each once its proof is verified."))(ledger_reading.tail)
+app.command(help=_("Find attempts by what the log says of them, newest first."))(ledger_reading.search)
+app.command(help=_("Show how large the log is, and count its attempts."))(ledger_reading.stats)
+app.command(help=_("Write the log as static files that any web server can publish."))(ledger_keeping.export)
+app.command(help=_("Re-read the whole log and say what is wrong where."))(ledger_keeping.audit)
+app.command(help=_("Let the oldest entries go."))(ledger_keeping.prune)
+app.command(help=_("Destroy record keys, so that nothing opens what those records commit to; a record says so."))(erase)

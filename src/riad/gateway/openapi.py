@@ -120,6 +120,20 @@ def _get(
     return {"get": operation}
 
 
+def _receipt() -> Schema:
+    """A receipt in one of its formats, or the entry that a COSE receipt proves."""
+    path = _get("Fetch a receipt", _TEXT, parameter="receipt", text=True)
+    path["get"]["parameters"].append(
+        {"name": "format", "in": "query", "schema": {"enum": ["text", "cose", "entry"], "default": "text"}}
+    )
+    path["get"]["responses"] |= _responses(_TEXT, statuses=(400,)) | path["get"]["responses"]
+    path["get"]["responses"]["200"]["content"] |= {
+        "application/cose": {"schema": {"type": "string", "contentEncoding": "binary"}},
+        "application/json": {"schema": {"type": "object"}},
+    }
+    return path
+
+
 @cache
 def document() -> Schema:
     """The OpenAPI document of this version."""
@@ -139,9 +153,7 @@ def document() -> Schema:
             "/api/privacy/scan": _post("Find personal data in texts", _SCAN, _FOUND, stream=False, hints=False),
             "/v1/models": _get("List the models", _object(["data"], data={"type": "array", "items": card})),
             "/v1/models/{name}": _get("Show a model", card, parameter="name"),
-            "/v1/receipts/{receipt}": _get(
-                "Fetch a receipt", _TEXT, parameter="receipt", text=True, query=[_PART], statuses=(400,)
-            ),
+            "/v1/receipts/{receipt}": _receipt(),
             "/v1/receipts/{receipt}/key": _get(
                 "Fetch a record's key", _object(["record_key"], record_key=_TEXT), parameter="receipt", statuses=(410,)
             ),

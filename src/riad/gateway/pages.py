@@ -23,6 +23,7 @@ from riad.gateway.openapi import document
 from riad.gateway.scanning import PATH as SCAN
 from riad.gateway.scanning import scanned
 from riad.gateway.wire import bearer, error_body, error_headers, our_fault
+from riad.ledger import cose
 from riad.ledger.outcomes import outcome_of
 from riad.ledger.record_keys import RecordKeys
 from riad.sites.catalogue import Berth
@@ -30,6 +31,7 @@ from riad.tenants.keys import Key
 from riad.texts import N_, choose
 
 PRIVATE = {"cache-control": "private, no-store"}
+RECEIPT_FORMATS = {"text": "text/plain; charset=utf-8", "cose": cose.MEDIA_TYPE, "entry": "application/json"}
 
 
 def json(data: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
@@ -115,14 +117,15 @@ def pages(house: House) -> Starlette:
     async def receipt(request: Request) -> Response:
         key = await caller(request)
         index, record = _parse_receipt(request.path_params["receipt"])
+        form = _parse_format(request)
         part = request.query_params.get("part", "decision")
         if part not in ("decision", "outcome"):
             raise BadRequest(
                 N_("A receipt has no such part."), remedy=N_("Ask for part=decision or part=outcome."), param="part"
             )
-        work = partial(_read_receipt, house, key, index, record, outcome=part == "outcome")
-        text = await asyncio.get_running_loop().run_in_executor(house.threads, work)
-        return Response(text, media_type="text/plain; charset=utf-8", headers=PRIVATE)
+        read = partial(_read_receipt, house, key, index, record, form, outcome=part == "outcome")
+        data = await asyncio.get_running_loop().run_in_executor(house.threads, read)
+        return Response(data, media_type=RECEIPT_FORMATS[form], headers=PRIVATE)
 
     async def record_key(request: Request) -> Response:
         key = await caller(request)
@@ -222,6 +225,18 @@ def _parse_receipt(name: str) -> tuple[int, str]:
     return int(index), record
 
 
+def _parse_format(request: Request) -> str:
+    form = request.query_params.get("format", "text")
+    if form not in RECEIPT_FORMATS:
+        raise BadRequest(
+            N_("Receipts have no such format."),
+            remedy=N_("Use ?format=text, ?format=cose, or ?format=entry for the entry that a COSE receipt proves."),
+            param="format",
+            code="unknown_format",
+        )
+    return form
+
+
 def _read_entry(house: House, key: Key, index: int, record: str) -> bytes:
     """The entry at that place, if it is that record and belongs to the caller's organisation."""
     try:
@@ -234,19 +249,20 @@ def _read_entry(house: House, key: Key, index: int, record: str) -> bytes:
     return data
 
 
-def _read_receipt(house: House, key: Key, index: int, record: str, *, outcome: bool) -> str:
-    """The receipt of that decision, or of its outcome."""
+def _read_receipt(house: House, key: Key, index: int, record: str, form: str, *, outcome: bool) -> str | bytes:
+    """The receipt of that decision, or of its outcome, in that format."""
     _read_entry(house, key, index, record)
-    if not outcome:
-        return house.reader.receipt(index)
-    place = outcome_of(house.reader, index)
+    place = outcome_of(house.reader, index) if outcome else index
     if place is None:
         raise NotFound(
             N_("The outcome of that request is not in the log yet, or far behind its decision."),
             remedy=N_("Ask again when the answer has ended. A refused request has no outcome."),
             code="outcome_not_found",
         )
-    return house.reader.receipt(place)
+    if form == "cose":
+        return house.reader.cose_receipt(place)
+    text = house.reader.receipt(place)  # the entry alone goes out only where it is proven, too
+    return house.reader.entry(place) if form == "entry" else text
 
 
 def _read_record_key(house: House, key: Key, index: int, record: str) -> bytes:

@@ -29,6 +29,22 @@ class Files(NamedTuple):
         return self.data_dir / "ledger.checkpoint"
 
     @property
+    def witnessed(self) -> Path:
+        return self.data_dir / "ledger.witnessed"
+
+    @property
+    def witnesses(self) -> Path:
+        return self.data_dir / "run" / "witnesses.json"
+
+    @property
+    def audited(self) -> Path:
+        return self.data_dir / "ledger.audited"
+
+    @property
+    def searched(self) -> Path:
+        return self.data_dir / "ledger-index.db"
+
+    @property
     def lock(self) -> Path:
         return self.data_dir / "ledger.lock"
 

@@ -14,12 +14,15 @@ from pathlib import Path
 from threading import Lock
 
 from riad.errors import EvidenceBroken, LedgerUnavailable, NotFound
-from riad.ledger import merkle
+from riad.ledger import cose, merkle, witnessed
 from riad.ledger.files import Files
+from riad.ledger.keys import load
 from riad.ledger.merkle import HASH_SIZE
+from riad.ledger.minimum import read_minimum
 from riad.ledger.note import Checkpoint, Verifier
 from riad.ledger.recovery import REMEDY, read_entries, read_note, read_tile
-from riad.ledger.tiles import WIDTH, Tile, TileNodes, bundle, no_tile, width
+from riad.ledger.source import pruned
+from riad.ledger.tiles import WIDTH, Tile, TileNodes, bundle, end_index, no_tile, width
 from riad.texts import N_
 
 MAGIC = "c2sp.org/tlog-proof@v1"
@@ -55,10 +58,29 @@ class Reader:
         """The public key that receipts verify with, in its text form."""
         return self._key().vkey
 
+    def vkeys(self) -> list[str]:
+        """Every public key that this log's checkpoints verify with."""
+        return [self.vkey()]
+
     def checkpoint(self) -> str:
         """The newest checkpoint, a signed note."""
         with self._open() as db:
             return self._head(db)[0]
+
+    def minimum(self) -> int:
+        """The lowest index whose entry the log still has (C2SP tlog-tiles, Pruning); 0 where nothing was pruned."""
+        with self._open() as db:
+            return read_minimum(db)
+
+    def entries(self, start: int, end: int) -> list[bytes]:
+        """The entries from ``start`` up to ``end``, in order; fewer where some are missing. Nothing is verified."""
+        with self._open() as db:
+            return read_entries(db, start, end)
+
+    def hashes(self, level: int, number: int) -> bytes:
+        """The stored hashes of a tile, empty where there is none. Nothing is verified."""
+        with self._open() as db:
+            return read_tile(db, level, number)
 
     def size(self) -> int:
         """How many entries the log holds."""
@@ -101,18 +123,45 @@ class Reader:
             else:
                 data = read_tile(db, tile.level, tile.number)[: tile.width * HASH_SIZE]
                 whole = len(data) == tile.width * HASH_SIZE
+            minimum = 0 if whole else read_minimum(db)
         if not whole:
+            if end_index(tile.level or 0, tile.number) <= minimum:
+                raise pruned(path, minimum)
             raise EvidenceBroken(N_("{path} of the ledger is missing or cut short."), remedy=REMEDY, path=path)
         return data
 
     def receipt(self, index: int) -> str:
         """The receipt of an entry: C2SP tlog-proof, with the entry itself as extra data, verified before it is given.
 
+        It is made for the witnessed checkpoint where that covers the entry, else for the newest one.
         Raises ``NotFound`` where the log has no such entry.
         """
+        note, _, entry, proof = self._proven(index)
+        hashes = "".join(base64.b64encode(item).decode() + "\n" for item in proof)
+        return f"{MAGIC}\nextra {base64.b64encode(entry).decode()}\nindex {index}\n{hashes}\n{note}"
+
+    def cose_receipt(self, index: int) -> bytes:
+        """The receipt of an entry as a COSE_Sign1 (RFC 9942), which does not hold the entry. Raises as ``receipt``.
+
+        It is made for the newest checkpoint: a witness's cosignature, which signs a note, has no place in it.
+        """
+        _, head, _, proof = self._proven(index, witnessed_first=False)
+        signature = self._cose_signature(head)
+        if not cose.signed_by(self._key(), head, signature):
+            raise EvidenceBroken(N_("The ledger's COSE signature does not fit its checkpoint."), remedy=REMEDY)
+        return cose.compose(self._key(), head, index, proof, signature)
+
+    def _cose_signature(self, head: Checkpoint) -> bytes:
+        """``cose.sign_root`` of the newest checkpoint. To be read from its row, once commits keep it there."""
+        return cose.sign_root(load(self._files), head)
+
+    def _proven(self, index: int, *, witnessed_first: bool = True) -> tuple[str, Checkpoint, bytes, list[bytes]]:
+        """A checkpoint, as a note and read; an entry and the proof that leads from it to the root."""
         with self._open() as db:
             note, head = self._head(db)
             entry = self._entry(db, index, head.size)
+            if witnessed_first:
+                note, head = witnessed.covering(self._files.witnessed, self._key(), index, head.size) or (note, head)
             proof = merkle.inclusion_proof(index, head.size, self._nodes(db, head.size, head.size))
         try:
             self._key().open(note)
@@ -124,8 +173,7 @@ class Reader:
                 index=index,
                 error=error.render(),
             ) from None
-        hashes = "".join(base64.b64encode(item).decode() + "\n" for item in proof)
-        return f"{MAGIC}\nextra {base64.b64encode(entry).decode()}\nindex {index}\n{hashes}\n{note}"
+        return note, head, entry, proof
 
     def _head(self, db: sqlite3.Connection) -> tuple[str, Checkpoint]:
         note = read_note(db)
@@ -141,6 +189,8 @@ class Reader:
             )
         entries = read_entries(db, index, index + 1)
         if not entries:
+            if index < (minimum := read_minimum(db)):
+                raise pruned(index, minimum)
             raise EvidenceBroken(N_("Entry {index} of the ledger is missing."), remedy=REMEDY, index=index)
         return entries[0]
 
@@ -153,7 +203,13 @@ class Reader:
                 reached=reached,
                 size=size,
             )
-        return TileNodes(size, lambda level, number: read_tile(db, level, number))
+        return TileNodes(size, lambda level, number: self._tile(db, level, number))
+
+    def _tile(self, db: sqlite3.Connection, level: int, number: int) -> bytes:
+        hashes = read_tile(db, level, number)
+        if not hashes and end_index(level, number) <= (minimum := read_minimum(db)):
+            raise pruned(Tile(level, number).path, minimum)
+        return hashes
 
     def _key(self) -> Verifier:
         if self._verifier is None:
