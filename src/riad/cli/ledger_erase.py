@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn, cast, get_args
 
 import typer
 
 from riad.cli import output
-from riad.errors import BadRequest
+from riad.cli.ledger_common import all_shards
+from riad.errors import BadRequest, NotFound
 from riad.texts import N_, _
 
 if TYPE_CHECKING:
     from riad.ledger.entry import Basis, Scope
-    from riad.ledger.erasing import Done, Went
-    from riad.ledger.reader import Reader
+    from riad.ledger.erasing import Done, Read, Went
     from riad.ledger.record_keys import RecordKeys, Row
     from riad.tenants.keys import KeyStore
 
@@ -44,24 +45,50 @@ def erase(
 ) -> None:
     from riad.cli.keys import opened
     from riad.ledger import erasing
-    from riad.ledger.reader import Reader
     from riad.ledger.record_keys import RecordKeys
 
     scope = _scope(subject, tenant, project, record)
     ground = _basis(basis)
     with (
         opened(config, data_dir) as (store, settings),
-        Reader(settings.data_dir) as reader,
+        _reading(data_dir, config) as read,
         RecordKeys(settings.keys_dir, synchronous="FULL") as keys,
     ):
-        rows = list(_rows(reader, keys, store, subject=subject, tenant=tenant, project=project, record=record))
-        outside = erasing.went(reader, rows)
+        rows = list(_rows(read, keys, store, subject=subject, tenant=tenant, project=project, record=record))
+        outside = erasing.went(read, rows)
         done: list[Done] = []
         if not dry_run:
             if not yes:
                 _confirm(len(rows), as_json)
-            done = erasing.erase(keys, rows, erasing.erasure(scope, ground), settings.data_dir, settings.ledger.origin)
+            done = erasing.erase(
+                keys,
+                rows,
+                erasing.erasure(scope, ground),
+                settings.data_dir,
+                settings.ledger.origin,
+                settings.ledger_url,
+            )
     _tell(scope, len(rows), outside, done, dry_run=dry_run, as_json=as_json)
+
+
+@contextmanager
+def _reading(data_dir: Path | None, config: Path | None) -> Iterator[Read]:
+    """Reads the entry at a place, whichever shard that is in."""
+    from riad.ledger import place
+
+    logs = all_shards(data_dir, config)
+
+    def read(at: int) -> bytes:
+        shard, index = place.unpack(at)
+        if shard not in logs:
+            raise NotFound(N_("There is no shard {shard} of this ledger."), remedy=N_("Use 0."), shard=shard)
+        return logs[shard].entry(index)
+
+    try:
+        yield read
+    finally:
+        for log in logs.values():
+            log.close()
 
 
 def _scope(subject: str | None, tenant: str | None, project: str | None, record: str | None) -> Scope:
@@ -92,7 +119,7 @@ def _basis(name: str) -> Basis:
 
 
 def _rows(
-    reader: Reader,
+    read: Read,
     keys: RecordKeys,
     store: KeyStore,
     *,
@@ -102,20 +129,20 @@ def _rows(
     record: str | None,
 ) -> Iterable[Row]:
     """The rows that are meant. Raises ``NotFound`` where there is no such tenant, project or record."""
-    from riad.ledger import erasing
+    from riad.ledger import erasing, place
 
     if tenant is None:
-        place, _dash, request_id = (record or "").partition("-")
-        if not (place.isascii() and place.isdigit() and len(place) < 18):
+        at, dash, request_id = (record or "").partition("-")
+        if not dash:
             raise BadRequest(
                 N_("This is not a receipt's name."), remedy=N_("It looks like 41-9f86d081884c7d659a2feaa0c55ad015.")
             )
-        return erasing.of_record(reader, keys, int(place), request_id)
+        return erasing.of_record(read, keys, place.parse(at), request_id)
     owner = store.tenant(tenant)
     if subject is not None:
         return keys.rows(store.secret.subject(owner.slug, subject))
     slug = store.project(tenant, project).slug if project is not None else None
-    return erasing.of_tenant(reader, keys.rows(), owner.pseudonym, slug)
+    return erasing.of_tenant(read, keys.rows(), owner.pseudonym, slug)
 
 
 def _confirm(count: int, as_json: bool) -> None:
@@ -133,14 +160,18 @@ def _unconfirmed() -> NoReturn:
 
 
 def _tell(scope: str, count: int, outside: list[Went], done: list[Done], *, dry_run: bool, as_json: bool) -> None:
+    from riad.ledger import place
+
     if as_json:
         output.document(
             {
                 "scope": scope,
                 "dry_run": dry_run,
                 "keys": count,
-                "entries": [{"place": one.place, "id": one.erasure.id, "count": one.erasure.count} for one in done],
-                "sites": [place._asdict() for place in outside],
+                "entries": [
+                    {"place": place.name(one.place), "id": one.erasure.id, "count": one.erasure.count} for one in done
+                ],
+                "sites": [one._asdict() for one in outside],
                 "remains": [_(sentence) for sentence in REMAINS],
             }
         )
@@ -152,12 +183,12 @@ def _tell(scope: str, count: int, outside: list[Went], done: list[Done], *, dry_
     else:
         typer.echo(_("{count} record keys are destroyed: nothing opens those records any more.", count=count))
     for one in done:
-        typer.echo(_("Recorded as entry {place}: {count} keys.", place=one.place, count=one.erasure.count))
+        typer.echo(_("Recorded as entry {place}: {count} keys.", place=place.name(one.place), count=one.erasure.count))
     typer.echo(_("What this does not reach:"))
     for sentence in REMAINS:
         typer.echo("  " + _(sentence))
-    for place in outside:
-        days = _("unknown") if place.retention_days is None else _("{n} days", n=place.retention_days)
+    for there in outside:
+        days = _("unknown") if there.retention_days is None else _("{n} days", n=there.retention_days)
         sentence = N_("{n} requests went to {site} ({country}, crossing {crossing}); it keeps them: {days}. Ask there.")
-        said = _(sentence, n=place.records, site=place.site, country=place.country, crossing=place.crossing, days=days)
+        said = _(sentence, n=there.records, site=there.site, country=there.country, crossing=there.crossing, days=days)
         typer.echo("  " + said)

@@ -23,7 +23,7 @@ from riad.gateway.openapi import document
 from riad.gateway.scanning import PATH as SCAN
 from riad.gateway.scanning import scanned
 from riad.gateway.wire import bearer, error_body, error_headers, our_fault
-from riad.ledger import cose
+from riad.ledger import cose, place
 from riad.ledger.outcomes import outcome_of
 from riad.ledger.record_keys import RecordKeys
 from riad.sites.catalogue import Berth
@@ -116,14 +116,14 @@ def pages(house: House) -> Starlette:
 
     async def receipt(request: Request) -> Response:
         key = await caller(request)
-        index, record = _parse_receipt(request.path_params["receipt"])
+        at, record = _parse_receipt(request.path_params["receipt"])
         form = _parse_format(request)
         part = request.query_params.get("part", "decision")
         if part not in ("decision", "outcome"):
             raise BadRequest(
                 N_("A receipt has no such part."), remedy=N_("Ask for part=decision or part=outcome."), param="part"
             )
-        read = partial(_read_receipt, house, key, index, record, form, outcome=part == "outcome")
+        read = partial(_read_receipt, house, key, at, record, form, outcome=part == "outcome")
         data = await asyncio.get_running_loop().run_in_executor(house.threads, read)
         return Response(data, media_type=RECEIPT_FORMATS[form], headers=PRIVATE)
 
@@ -147,8 +147,9 @@ def pages(house: House) -> Starlette:
         return Response(house.metrics.text(), media_type=house.metrics.content_type)
 
     async def log(request: Request) -> Response:
-        path = request.path_params["path"]
-        data = await asyncio.get_running_loop().run_in_executor(house.threads, house.reader.tile, path)
+        shard, path = _parse_static(request.path_params["path"])
+        read = lambda: house.shard(shard).tile(path)  # noqa: E731
+        data = await asyncio.get_running_loop().run_in_executor(house.threads, read)
         if path == "checkpoint":
             return Response(data, media_type="text/plain; charset=utf-8", headers={"cache-control": "no-cache"})
         headers = {"cache-control": "public, max-age=31536000, immutable"}
@@ -218,11 +219,23 @@ def _no_receipt() -> NotFound:
     )
 
 
+def _parse_static(path: str) -> tuple[int, str]:
+    """The shard and the path in it: ``checkpoint`` and ``tile/…``, under ``2027/`` for a later shard."""
+    year, _, rest = path.partition("/")
+    if len(year) == 4 and year.isascii() and year.isdigit() and place.is_shard(int(year)):
+        return int(year), rest
+    return 0, path
+
+
 def _parse_receipt(name: str) -> tuple[int, str]:
-    index, _, record = name.partition("-")
-    if not (index.isascii() and index.isdigit() and len(index) < 18 and len(record) == 32):
+    at, _, record = name.partition("-")
+    try:
+        parsed = place.parse(at)
+    except BadRequest:
+        raise _no_receipt() from None
+    if len(record) != 32:
         raise _no_receipt()
-    return int(index), record
+    return parsed, record
 
 
 def _parse_format(request: Request) -> str:
@@ -237,10 +250,11 @@ def _parse_format(request: Request) -> str:
     return form
 
 
-def _read_entry(house: House, key: Key, index: int, record: str) -> bytes:
+def _read_entry(house: House, key: Key, at: int, record: str) -> bytes:
     """The entry at that place, if it is that record and belongs to the caller's organisation."""
+    shard, index = place.unpack(at)
     try:
-        data = house.reader.entry(index)
+        data = house.shard(shard).entry(index)
     except NotFound:
         raise _no_receipt() from None
     entry = msgspec.json.decode(data)
@@ -249,24 +263,26 @@ def _read_entry(house: House, key: Key, index: int, record: str) -> bytes:
     return data
 
 
-def _read_receipt(house: House, key: Key, index: int, record: str, form: str, *, outcome: bool) -> str | bytes:
+def _read_receipt(house: House, key: Key, at: int, record: str, form: str, *, outcome: bool) -> str | bytes:
     """The receipt of that decision, or of its outcome, in that format."""
-    _read_entry(house, key, index, record)
-    place = outcome_of(house.reader, index) if outcome else index
-    if place is None:
+    _read_entry(house, key, at, record)
+    wanted = outcome_of(house.shard, at) if outcome else at
+    if wanted is None:
         raise NotFound(
             N_("The outcome of that request is not in the log yet, or far behind its decision."),
             remedy=N_("Ask again when the answer has ended. A refused request has no outcome."),
             code="outcome_not_found",
         )
+    shard, index = place.unpack(wanted)
+    reader = house.shard(shard)
     if form == "cose":
-        return house.reader.cose_receipt(place)
-    text = house.reader.receipt(place)  # the entry alone goes out only where it is proven, too
-    return house.reader.entry(place) if form == "entry" else text
+        return reader.cose_receipt(index)
+    text = reader.receipt(index)  # the entry alone goes out only where it is proven, too
+    return reader.entry(index) if form == "entry" else text
 
 
-def _read_record_key(house: House, key: Key, index: int, record: str) -> bytes:
+def _read_record_key(house: House, key: Key, at: int, record: str) -> bytes:
     """The record key, for a caller who may have the receipt. Raises ``Erased`` where it was destroyed."""
-    entry = _read_entry(house, key, index, record)
+    entry = _read_entry(house, key, at, record)
     with RecordKeys(house.settings.keys_dir) as keys:
-        return keys.key(index, entry)
+        return keys.key(at, entry)

@@ -164,7 +164,7 @@ class Platform:
                 *("-m", "riad.ledger.owner", "--data-dir", str(directory)),
                 *("--origin", self.settings.ledger.origin, "--keys-dir", str(self.settings.keys_dir)),
             ],
-            dict(os.environ),
+            {**os.environ, "RIAD_LEDGER_URL": self.settings.ledger_url or "sqlite"},
         )
         engines = self._prepare_engines()
         say(N_("ledger"))

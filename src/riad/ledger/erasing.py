@@ -11,7 +11,7 @@ import asyncio
 import secrets
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,10 +22,10 @@ from riad.ledger.client import LedgerClient
 from riad.ledger.entry import Basis, Erasure, Scope, encode
 from riad.ledger.files import socket_path
 from riad.ledger.log import Log
-from riad.ledger.reader import Reader
 from riad.ledger.record_keys import RecordKeys, Row
 from riad.texts import N_
 
+Read = Callable[[int], bytes]  # the entry at a place; raises NotFound
 PATIENCE = 30.0  # seconds to wait for the ledger's owner
 
 
@@ -51,26 +51,26 @@ def erasure(scope: Scope, basis: Basis) -> Erasure:
     return Erasure(basis=basis, count=0, id=secrets.token_hex(16), scope=scope, time=time.time_ns() // 1_000_000)
 
 
-def of_tenant(reader: Reader, rows: Iterable[Row], pseudonym: str, project: str | None = None) -> Iterator[Row]:
+def of_tenant(read: Read, rows: Iterable[Row], pseudonym: str, project: str | None = None) -> Iterator[Row]:
     """Those rows whose decision is a tenant's, or of one of its projects. Reads each entry: some 20,000 a second."""
-    for row, entry in _decisions(reader, rows):
+    for row, entry in _decisions(read, rows):
         if entry.get("tenant") == pseudonym and project in (None, entry.get("project")):
             yield row
 
 
-def of_record(reader: Reader, keys: RecordKeys, place: int, request_id: str) -> list[Row]:
+def of_record(read: Read, keys: RecordKeys, place: int, request_id: str) -> list[Row]:
     """The rows under the key of one record: also those of the other attempts at its request. Raises ``NotFound``."""
-    if msgspec.json.decode(reader.entry(place)).get("id") != request_id:
+    if msgspec.json.decode(read(place)).get("id") != request_id:
         raise NotFound(
             N_("There is no record of that name."), remedy=N_("Give a receipt's name, as x-riad-receipt told it.")
         )
     return keys.same(place)
 
 
-def went(reader: Reader, rows: Iterable[Row]) -> list[Went]:
+def went(read: Read, rows: Iterable[Row]) -> list[Went]:
     """Where the requests of these records went, but for sites that keep nothing and lie at home."""
     found: Counter[tuple[str, str, str, int | None]] = Counter()
-    for _, entry in _decisions(reader, rows):
+    for _, entry in _decisions(read, rows):
         facts = entry.get("site_facts") or {}
         kept = facts.get("retention_days")
         if entry.get("outcome") == "allow" and (entry.get("crossing") != "none" or kept != 0):
@@ -78,7 +78,7 @@ def went(reader: Reader, rows: Iterable[Row]) -> list[Went]:
     return [Went(*place, count) for place, count in found.most_common()]
 
 
-def erase(keys: RecordKeys, rows: Iterable[Row], planned: Erasure, data_dir: Path, origin: str) -> list[Done]:
+def erase(keys: RecordKeys, rows: Iterable[Row], planned: Erasure, data_dir: Path, origin: str, url: str) -> list[Done]:
     """Destroy these keys and record it; also record what an erasure that was interrupted destroyed before.
 
     A crash between any two of these lines is mended by erasing anything again. Raises ``LedgerUnavailable``.
@@ -87,12 +87,12 @@ def erase(keys: RecordKeys, rows: Iterable[Row], planned: Erasure, data_dir: Pat
     keys.sweep()
     done = []
     for one in keys.pending():
-        done.append(Done(record(data_dir, origin, one), one))
+        done.append(Done(record(data_dir, origin, url, one), one))
         keys.recorded(one)
     return done
 
 
-def record(data_dir: Path, origin: str, one: Erasure) -> int:
+def record(data_dir: Path, origin: str, url: str, one: Erasure) -> int:
     """Append the entry through the ledger's owner, or as the owner where none runs; its place.
 
     Raises ``LedgerUnavailable`` when neither succeeds in time.
@@ -103,7 +103,7 @@ def record(data_dir: Path, origin: str, one: Erasure) -> int:
         if place is not None:
             return place
         try:
-            log = Log.open(data_dir, origin)
+            log = Log.open(data_dir, origin, url)
         except LedgerUnavailable:  # an owner starts or ends just now
             if time.monotonic() > deadline:
                 raise
@@ -133,10 +133,10 @@ async def _through_owner(socket: Path, entry: bytes) -> int | None:
         await client.close(0)
 
 
-def _decisions(reader: Reader, rows: Iterable[Row]) -> Iterator[tuple[Row, dict[str, Any]]]:
+def _decisions(read: Read, rows: Iterable[Row]) -> Iterator[tuple[Row, dict[str, Any]]]:
     for row in rows:
         try:
-            data = reader.entry(row.place)
+            data = read(row.place)
         except NotFound:
             continue  # its commit failed, or is under way
         if row.fits(data):

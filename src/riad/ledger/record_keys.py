@@ -74,15 +74,18 @@ class RecordKeys:
 
     # What the owner does
 
-    def prepare(self, size: int) -> None:
-        """Make the store where there is none; forget keys of places from ``size`` on, which the log never reached."""
+    def prepare(self, end: int) -> None:
+        """Make the store where there is none; forget keys of places from ``end`` on, which the log never reached."""
         with self._transaction() as db:
-            db.execute("DELETE FROM record WHERE place >= ?", (size,))
+            db.execute("DELETE FROM record WHERE place >= ?", (end,))
 
-    def write(self, first: int, secrets: Sequence[bytes], leaves: Sequence[bytes]) -> None:
+    def write(
+        self, first: int, secrets: Sequence[bytes], leaves: Sequence[bytes], *, instead: int | None = None
+    ) -> None:
         """Keep the secrets (wire.py) of the entries at ``first`` and after it; those that are empty have none.
 
-        What a commit that failed left at these places is written over.
+        What a commit that failed left at these places is written over. ``instead``: they were written at that place and
+        after it, and the log has put the entries elsewhere.
         """
         rows = [
             (place, leaf[:LEAF], secret[:KEY_SIZE], secret[KEY_SIZE:] or None)
@@ -90,6 +93,8 @@ class RecordKeys:
             if secret
         ]
         with self._transaction() as db:
+            if instead is not None:
+                db.execute("DELETE FROM record WHERE place >= ? AND place < ?", (instead, instead + len(secrets)))
             db.executemany("INSERT OR REPLACE INTO record (place, leaf, key, subject) VALUES (?, ?, ?, ?)", rows)
 
     # What readers do
