@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from riad.cli import ledger_forms, ledger_keeping, ledger_reading, output
 from riad.cli.ledger_common import Config, DataDir, Shard, all_shards, open_reader, print_facts
-from riad.errors import BadRequest
+from riad.cli.ledger_erase import erase
+from riad.errors import BadRequest, Erased
 from riad.texts import N_, _
+
+if TYPE_CHECKING:
+    from riad.ledger.verify import Report
 
 app = typer.Typer(help=_("The evidence: verify receipts, read the log."), no_args_is_help=True)
 
@@ -40,23 +44,50 @@ def verify(
         str | None,
         typer.Option("--policy", help=_("A policy: log, witnesses, quorum (default: this platform's).")),
     ] = None,
+    prompt: Annotated[
+        str | None, typer.Option("--prompt", help=_("The request's JSON: is it what this decision commits to?"))
+    ] = None,
+    answer: Annotated[
+        str | None, typer.Option("--answer", help=_("The answer, as JSON, stream or text: is it this outcome's?"))
+    ] = None,
+    record_key: Annotated[
+        str | None, typer.Option("--record-key", help=_("The record's key (default: from this platform's key store)."))
+    ] = None,
     data_dir: DataDir = None,
     config: Config = None,
     as_json: output.JsonOption = False,
 ) -> None:
     from riad.ledger import verify as verifier
 
+    if (prompt is not None and answer is not None) or (record_key is not None and prompt is None and answer is None):
+        raise BadRequest(
+            N_("A record key opens one text."),
+            remedy=N_("Give --prompt with a decision's receipt, or --answer with an outcome's."),
+        )
     receipt = output.read(file)
+    destroyed = False
     try:
         # A key given alone is a stranger's question: witnesses are this platform's own, and not looked at.
         rule = output.read(policy) if policy is not None else None
         if policy is None and key is None:
             rule = _policy(data_dir, config, receipt=receipt)
         report = ledger_forms.verify(receipt, entry, key, rule)
+        if (text := prompt if prompt is not None else answer) is not None:
+            what = "answer" if prompt is None else "prompt"
+            opener = record_key or _record_key(report, data_dir, config)
+            verifier.open_commitment(report, what, output.read(text), opener)
     except verifier.BadPolicy as error:
         raise BadRequest(str(error), remedy=N_("`riad ledger policy` prints one.")) from None
     except verifier.BadKey as error:
         raise BadRequest(str(error), remedy=N_("`riad ledger key` prints it.")) from None
+    except verifier.BadText as error:
+        raise BadRequest(str(error)) from None
+    except Erased:
+        destroyed = True
+        report.add(
+            N_("The record key was destroyed: nothing can be compared with what this record commits to."),
+            N_("Nothing of any text. The receipt itself is as good as before."),
+        )
     except verifier.BadReceipt as bad:
         if as_json:
             output.document({"ok": False, "step": bad.step, "error": verifier.failure(bad, _)})
@@ -67,6 +98,24 @@ def verify(
         output.document(verifier.document(report, _))
     else:
         typer.echo("\n".join(verifier.describe(report, _)))
+    if destroyed:
+        raise typer.Exit(1)
+
+
+def _record_key(report: Report, data_dir: Path | None, config: Path | None) -> str:
+    """The key of a record of this platform. Raises ``Erased`` or ``NotFound``."""
+    from riad import settings
+    from riad.ledger import place
+    from riad.ledger.record_keys import RecordKeys
+
+    chosen, entry = settings.load(config, data_dir=data_dir), report.facts() or {}
+    shard, index, data = place.shard_of(chosen.ledger.origin, report.origin) or 0, report.index, report.entry
+    if entry.get("kind") == "outcome":  # its key is its decision's
+        shard, index = entry.get("decision_shard", 0), entry["decision"]
+        with open_reader(data_dir, config, shard) as reader:
+            data = reader.entry(index)
+    with RecordKeys(chosen.keys_dir) as keys:
+        return keys.key(place.pack(shard, index), data).hex()
 
 
 @app.command(help=_("Print what a stranger verifies by: the log's key, its witnesses, their quorum."))
@@ -141,3 +190,4 @@ app.command(help=_("Show how large the log is, and count its attempts."))(ledger
 app.command(help=_("Write the log as static files that any web server can publish."))(ledger_keeping.export)
 app.command(help=_("Re-read the whole log and say what is wrong where."))(ledger_keeping.audit)
 app.command(help=_("Let the oldest entries go."))(ledger_keeping.prune)
+app.command(help=_("Destroy record keys, so that nothing opens what those records commit to; a record says so."))(erase)
