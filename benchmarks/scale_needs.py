@@ -10,7 +10,8 @@ import sqlite3
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from riad.ledger.log import PAGE
+from riad.ledger.sqlite import PAGE
+
 from riad.ledger.merkle import HASH_SIZE
 from riad.settings import Ledger
 

@@ -60,10 +60,10 @@ class Place(NamedTuple):
             return 0
 
     def open(self) -> Log:
-        return Log.open(self.folder, ORIGIN)
+        return Log.open(self.folder, ORIGIN, self.url)
 
     def reader(self) -> Reader:
-        return Reader(self.folder)
+        return Reader(self.folder, self.url)
 
 
 class Part(NamedTuple):
