@@ -21,6 +21,7 @@ up: setup-demo ## keep the platform running on 127.0.0.1:8080
 	@$(RIAD) up
 
 test: setup-test ## set up, run all tests
+	@$(PYTHON) tools/system_packages.py
 	@$(PY) -m pytest $(TESTS)
 
 check: setup-test ## lint, types, architecture, translations, docs

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -72,3 +74,13 @@ def test_it_reads_our_key(tmp_path: Path, platform: RunningRiad, check: Check) -
     mine = cbor.decode(file.read_bytes())
     assert dict(cbor2.loads(file.read_bytes())) == mine
     assert cbor2.dumps(mine, canonical=True) == file.read_bytes()
+
+
+def test_the_lines_in_the_documentation(pem: str, fetched: tuple[bytes, bytes], check: Check, tmp_path: Path) -> None:
+    for name, data in (("receipt.cose", fetched[0]), ("entry.json", fetched[1]), ("key.pem", pem.encode())):
+        (tmp_path / name).write_bytes(data)
+    page = Path(__file__).parents[2] / "docs" / "reference" / "ledger.md"
+    _, _, lines = page.read_text().partition("```python\nfrom pathlib import Path\n\nfrom scitt_cose")
+    program = "from pathlib import Path\n\nfrom scitt_cose" + lines.partition("```")[0]
+    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert "in foreign.example/ledger" in done.stdout

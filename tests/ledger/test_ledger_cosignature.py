@@ -4,43 +4,42 @@ from __future__ import annotations
 
 import base64
 import contextlib
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from riad.errors import BadRequest, EvidenceBroken
-from riad.ledger import cosignature
+from riad.ledger import cosignature, verify
 from riad.ledger.cosignature import ED25519, ML_DSA_44, CosignatureVerifier, Cosigner
 from riad.ledger.merkle import HASH_SIZE
-from riad.ledger.note import Checkpoint, Signer
+from riad.ledger.note import Checkpoint, Note, Signer
 from riad.ledger.submission import MAX_PROOF, Submission
 
-# A checkpoint of a Certificate Transparency log, as a public witness cosigned it.
+HERE = Path(__file__).parent
+# A checkpoint of a Certificate Transparency log, as a public witness (Geomys) cosigned it with both kinds of key.
+CT_NOTE = (HERE / "cosigned_checkpoint.txt").read_text("utf-8")
 NAVIGLI = "witness.navigli.sunlight.geomys.org+a3e00fe2+BNy/co4C1Hn1p+INwJrfUlgz7W55dSZReusH/GhUhJ/G"
-CT_TEXT = (
-    "coachandhorses2026h1.staging.certificate.transparency.goog\n185550722\n"
-    "YXAM0VmnrfvLaBCOOYSJhCaE5F10oGBOo+hkbDa1kng=\n"
-)
-CT_LOG = (
-    "— coachandhorses2026h1.staging.certificate.transparency.goog MpXgsHy8ZwxXnO+WjtVrPxAzL49Rs1gWTkNVNeEa//5peAza"
-    "ocRCB3qt3EaibjzY5GILLtGgBP7dBhgcSHy+JQh0OAc=\n"
-)
-CT_COSIGNED = (
-    "— witness.navigli.sunlight.geomys.org o+AP4gAAAABqb7DzNrGFRJnQ9vrJ8xpnwZytnr/ZYczDIsvwvouiSjwOjn7a72ccxBk+"
-    "lKnZ7dKqkYKER1s/KxLTaVwQD7lJZTC/CQ==\n"
-)
+NAVIGLI_ML_DSA = (HERE / "cosigner.vkey").read_text("utf-8").strip()
 TEXT = Checkpoint("test.example/ledger", 3, bytes(32)).text
 LOG = Signer("test.example/ledger", bytes(range(32)))
 KINDS = [ED25519, ML_DSA_44] if cosignature.MLDSA44PrivateKey is not None else [ED25519]
 
 
-def test_a_public_witness_cosigned_this() -> None:
-    verifier = CosignatureVerifier.parse(NAVIGLI)
-    assert verifier.time(f"{CT_TEXT}\n{CT_LOG}{CT_COSIGNED}") == 0x6A6FB0F3
-    assert verifier.time(f"{CT_TEXT}\n{CT_LOG}") is None
+@pytest.mark.parametrize("vkey", [NAVIGLI, NAVIGLI_ML_DSA][: len(KINDS)])
+def test_a_public_witness_cosigned_this(vkey: str) -> None:
+    verifier = CosignatureVerifier.parse(vkey)
+    assert verifier.time(CT_NOTE) == 0x6A6FB0F3
+    assert verifier.time("".join(line for line in CT_NOTE.splitlines(True) if "— witness" not in line)) is None
     with pytest.raises(EvidenceBroken):
-        verifier.time(f"{CT_TEXT.replace('185550722', '185550723')}\n{CT_LOG}{CT_COSIGNED}")
+        verifier.time(CT_NOTE.replace("185550722", "185550723"))
+    # And as the standalone verifier reads it.
+    key, note = verify.parse_witness_key(vkey), Note.parse(CT_NOTE)
+    head = Checkpoint.parse(note.text)
+    (stamped,) = [line.signature for line in note.signatures if line[:2] == (key.name, key.key_id)]
+    assert verify.cosigned_at(key, note.text, head.root, stamped) == 0x6A6FB0F3
+    assert verify.cosigned_at(key, note.text.replace("185550722", "185550723"), head.root, stamped) is None
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -84,7 +84,7 @@ def audit(
     """Audit a log. ``open_source`` must be picklable where ``processes`` is above 1.
 
     ``marked`` keeps how far an audit without a fault has come: the next goes on there, unless ``from_start``. Raises
-    ``NotFound`` and ``LedgerUnavailable`` where there is nothing to read, ``EvidenceBroken`` where it has no checkpoint.
+    ``NotFound`` and ``LedgerUnavailable`` where nothing can be read, ``EvidenceBroken`` where there is no checkpoint.
     """
     source = open_source()
     note = source.checkpoint()
@@ -152,7 +152,7 @@ class _Total:
             claimed,
             self.first,
             pruned,
-            sorted(self.faults[:MAX_FAULTS], key=lambda fault: -1 if fault.index is None else fault.index),
+            sorted(self.faults[:MAX_FAULTS], key=lambda fault: -1 if fault.entry is None else fault.entry),
             self.jumps[:MAX_JUMPS],
             complete,
             read,
@@ -220,7 +220,7 @@ def _quick() -> Iterator[None]:
 
 def _check(source: Source, job: Job, number: int) -> Checked:
     read = read_range(source, number, job.tree)
-    known = {fault.index for fault in read.faults if fault.index is not None}
+    known = {fault.entry for fault in read.faults if fault.entry is not None}
     pruned = source.minimum()
     records = read_records(source, read.entries, read.start, skip=known, shard=job.shard, minimum=pruned)
     return Checked(number, read.faults + records.faults, read.top, records._replace(faults=[]))

@@ -186,7 +186,7 @@ class _Writer:
         size, level = self._tip.size, 1
         while size >> HEIGHT * level:
             count = size >> HEIGHT * level
-            first = max(self._minimum, tree.minimum) >> HEIGHT * (level + 1)
+            first = max(self._minimum, self._before) >> HEIGHT * (level + 1)
             for number in range(first, -(-count // WIDTH)):
                 wide = width(level, number, size)
                 self._write(Tile(level, number, wide), self._source.hashes(level, number)[: wide * HASH_SIZE])
@@ -234,5 +234,3 @@ class _Writer:
 
 def _text(path: Path) -> str:
     return path.read_text("utf-8", "replace") if path.exists() else ""
-
-

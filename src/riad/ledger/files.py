@@ -41,7 +41,7 @@ class Files(NamedTuple):
         return self.data_dir / "ledger.audited"
 
     @property
-    def index(self) -> Path:
+    def searched(self) -> Path:
         return self.data_dir / "ledger-index.db"
 
     @property

@@ -7,6 +7,7 @@ decision with its outcome; words are numbers in the table ``term``. What is show
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -39,7 +40,7 @@ CREATE INDEX attempt_time ON attempt (time);
 CREATE INDEX attempt_request ON attempt (request);
 CREATE INDEX attempt_tenant ON attempt (tenant, time);
 """
-_ROW = "INSERT OR REPLACE INTO attempt VALUES (" + ", ".join("?" * 20) + ")"
+_ROW = "INSERT OR REPLACE INTO attempt VALUES (" + ", ".join("?" * 20) + ")"  # noqa: S608  (our own words)
 _CLOSE = (
     "UPDATE attempt SET outcome = ?, status = ?, prompt_tokens = ?, completion_tokens = ?, energy = ?,"
     " bytes = bytes + ? WHERE place = ? AND request = ? AND outcome IS NULL"
@@ -130,17 +131,22 @@ class Index:
         return count, first or 0, last or 0
 
     def _open(self) -> sqlite3.Connection:
-        with contextlib.suppress(sqlite3.DatabaseError):
+        with _alone(self._path.parent):
+            try:
+                db = _connect(self._path)
+                (version,) = db.execute("PRAGMA user_version").fetchone()
+                if version == SCHEMA:
+                    return db
+                db.close()
+            except sqlite3.OperationalError:
+                raise  # it is in use, or the disk fails: no reason to make it anew
+            except sqlite3.DatabaseError:
+                pass
+            for suffix in ("", "-wal", "-shm"):
+                self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
             db = _connect(self._path)
-            (version,) = db.execute("PRAGMA user_version").fetchone()
-            if version == SCHEMA:
-                return db
-            db.close()
-        for suffix in ("", "-wal", "-shm"):
-            self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
-        db = _connect(self._path)
-        db.executescript(f"BEGIN; {_TABLES} PRAGMA user_version = {SCHEMA}; COMMIT;")
-        return db
+            db.executescript(f"BEGIN; {_TABLES} PRAGMA user_version = {SCHEMA}; COMMIT;")
+            return db
 
     def _reached(self, shard: int) -> int:
         row = self.db.execute("SELECT size FROM shard WHERE shard = ?", (shard,)).fetchone()
@@ -158,7 +164,8 @@ class Index:
                 same = False
             if not same:
                 self.db.execute("BEGIN IMMEDIATE")
-                self.db.execute("DELETE FROM attempt WHERE place >= ? AND place < ?", (first, place.pack(shard, 0) + (1 << place.INDEX_BITS)))
+                every = (first, first + (1 << place.INDEX_BITS))
+                self.db.execute("DELETE FROM attempt WHERE place >= ? AND place < ?", every)
                 self.db.execute("DELETE FROM shard WHERE shard = ?", (shard,))
                 self.db.execute("COMMIT")
         if minimum:
@@ -264,6 +271,17 @@ def _decode(entries: list[bytes]) -> Iterator[Facts | None]:
             yield _decoder.decode(entry)
         except (msgspec.DecodeError, UnicodeDecodeError):
             yield None  # not of this format: it is in the log, and an audit names it
+
+
+@contextlib.contextmanager
+def _alone(directory: Path) -> Iterator[None]:
+    """Of several commands that open an index, one begins it and the others find it."""
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _connect(path: Path) -> sqlite3.Connection:

@@ -40,7 +40,7 @@ def load_or_create(files: Files, origin: str) -> Signer:
     published = verifier.vkey + "\n"
     if not files.vkey.exists():
         write_new(files.vkey, published.encode(), 0o644)
-    elif files.vkey.read_bytes() != published.encode():
+    elif _published(files) != published.encode():
         raise EvidenceBroken(
             N_("{public} is not the public half of {private}."),
             remedy=N_("Put back the pair that belongs to this ledger."),
@@ -48,6 +48,18 @@ def load_or_create(files: Files, origin: str) -> Signer:
             private=files.key.name,
         )
     return signer
+
+
+def _published(files: Files) -> bytes:
+    try:
+        return files.vkey.read_bytes()
+    except OSError as error:
+        raise BadSettings(
+            N_("{path} cannot be read: {error}."),
+            remedy=N_("Take it away: it is made again from ledger.key."),
+            path=files.vkey,
+            error=error.strerror,
+        ) from None
 
 
 def load(files: Files) -> Signer:

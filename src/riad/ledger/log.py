@@ -157,7 +157,7 @@ class Log:
         try:
             anchor = self._anchor.read()
             if self._db is None:
-                disk.check(self._files.database, anchor.size if anchor else 0)
+                self._look(anchor)
                 self._db = _connect(self._files.database)
                 self._prepare(self._db)
             state = verified(self._db, self._signer.verifier, anchor)
@@ -174,9 +174,19 @@ class Log:
         self._state = state
         return state
 
+    def _look(self, anchor: Checkpoint | None) -> None:
+        """Verify without a hand on the database: to close one that was open for writing moves its write-ahead log
+        into it and deletes that, and a refusal changes nothing on disk."""
+        path = self._files.database
+        disk.check(path, anchor.size if anchor else 0)
+        if path.exists() and path.stat().st_size:
+            uri = path.absolute().as_uri() + "?mode=ro"
+            with contextlib.closing(sqlite3.connect(uri, uri=True, isolation_level=None)) as db:
+                if _version(db):
+                    verified(db, self._signer.verifier, anchor)
+
     def _prepare(self, db: sqlite3.Connection) -> None:
-        (version,) = db.execute("PRAGMA user_version").fetchone()
-        if version == 0:
+        if _version(db) == 0:
             # The tables and the empty tree's checkpoint come in one transaction: a crash leaves all of it or an empty
             # file, and an empty file is begun again here (unless the anchor knows better).
             empty = self._signer.sign(Checkpoint(self.origin, 0, EMPTY_ROOT).text)
@@ -187,13 +197,6 @@ class Log:
             db.execute("INSERT INTO checkpoint VALUES (0, ?)", (empty,))
             db.execute(f"PRAGMA user_version = {SCHEMA}")
             db.execute("COMMIT")
-        elif version != SCHEMA:
-            raise BadSettings(
-                N_("ledger.db has format {found}; this Riad reads {known}."),
-                remedy=N_("Use the version of Riad that wrote it."),
-                found=version,
-                known=SCHEMA,
-            )
 
     def _connection(self) -> sqlite3.Connection:
         if self._db is None:
@@ -238,6 +241,19 @@ def _connect(path: Path) -> sqlite3.Connection:
         db.close()
         raise
     return db
+
+
+def _version(db: sqlite3.Connection) -> int:
+    """The format of a database, 0 for one that is still empty. Raises ``BadSettings`` for one that is not known."""
+    (version,) = db.execute("PRAGMA user_version").fetchone()
+    if version not in (0, SCHEMA):
+        raise BadSettings(
+            N_("ledger.db has format {found}; this Riad reads {known}."),
+            remedy=N_("Use the version of Riad that wrote it."),
+            found=version,
+            known=SCHEMA,
+        )
+    return int(version)
 
 
 def _lock(files: Files) -> int:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 
-from riad.ledger.merkle import HASH_SIZE
 from riad.ledger.recovery import tile_key
 from riad.ledger.tiles import HEIGHT, WIDTH
 
@@ -42,9 +41,3 @@ def delete_below(db: sqlite3.Connection, minimum: int, size: int) -> Iterator[in
     for level in range(-(-size.bit_length() // HEIGHT)):
         whole = minimum >> HEIGHT * (level + 1)
         db.execute("DELETE FROM tile WHERE id >= ? AND id < ?", (tile_key(level, 0), tile_key(level, whole)))
-
-
-def bytes_below(db: sqlite3.Connection, minimum: int) -> int:
-    """About how many bytes of entries and tiles ``delete_below`` would delete."""
-    (data,) = db.execute("SELECT coalesce(sum(length(data)), 0) FROM entry WHERE id < ?", (minimum,)).fetchone()
-    return int(data) + minimum * HASH_SIZE

@@ -101,7 +101,8 @@ def _group(index: Index, column: str, where: str, values: tuple[Any, ...]) -> di
 
 
 def _where(index: Index, wanted: Filter) -> tuple[str, tuple[Any, ...]]:
-    conditions, values = ["1"], []
+    conditions = ["1"]
+    values: list[Any] = []
     if wanted.since is not None:
         conditions.append("time >= ?")
         values.append(wanted.since)

@@ -26,7 +26,7 @@ class Fault(NamedTuple):
     where: str  # "entry 41", "tile/0/x001/234", "checkpoint"
     what: str
     values: dict[str, Any] = {}  # noqa: RUF012  (never changed)
-    index: int | None = None  # the first entry concerned
+    entry: int | None = None  # the first entry concerned
 
 
 class Tree(NamedTuple):

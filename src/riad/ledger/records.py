@@ -28,7 +28,7 @@ _encoder = msgspec.json.Encoder(order="sorted")
 class Jump(NamedTuple):
     """An entry whose time lies before that of the entry ahead of it, by so many milliseconds."""
 
-    index: int
+    entry: int
     milliseconds: int
 
 
@@ -79,11 +79,11 @@ def read_records(
                 if of_shard < shard or (of_shard == shard and at < minimum):
                     elsewhere += 1
                 else:
-                    pending.append((index, at if of_shard == shard else -1, entry.id))
+                    pending.append((index, at if of_shard == shard else entry.decision, entry.id))
             else:
                 others += 1
-    for index, at, request in pending[:MAX_FAULTS * CHUNK]:
-        if len(faults) < MAX_FAULTS and not (0 <= at < index and _decided(source, at) == request):
+    for index, at, request in pending:
+        if len(faults) < MAX_FAULTS and at not in skip and not (0 <= at < index and _may_be(source, at, request)):
             fault = N_("It closes entry {decision}, which is no earlier decision of its request.")
             faults.append(Fault(f"entry {index}", fault, {"decision": at}, index))
     return Records(faults, jumps, first, last, decisions, outcomes, others, elsewhere)
@@ -117,9 +117,9 @@ def _why(data: bytes) -> str:
     return ""
 
 
-def _decided(source: Source, index: int) -> str | None:
-    """The request of the decision at an index, None where there is no decision."""
+def _may_be(source: Source, index: int, request: str) -> bool:
+    """Whether the decision of a request is at an index. What is missing or unreadable there is its own fault."""
     for data in source.entries(index, index + 1):
         entry = _decode(data)
-        return entry.id if isinstance(entry, Decision) else None
-    return None
+        return entry is None or (isinstance(entry, Decision) and entry.id == request)
+    return True

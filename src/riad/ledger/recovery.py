@@ -19,6 +19,11 @@ from riad.texts import N_
 
 REMEDY = N_("Restore the ledger's newest copy; see docs/reference/ledger.md, When the ledger refuses.")
 
+UNANCHORED = N_(
+    "Put it back. Only if you know that ledger.db is the newest copy: riad ledger checkpoint > ledger.checkpoint, in "
+    "the data directory; see docs/reference/ledger.md, When the ledger refuses."
+)
+
 
 class State(NamedTuple):
     """A verified log, ready to grow. ``edges`` are the hashes in the unfinished tile of each tile level."""
@@ -105,8 +110,9 @@ def _check_anchor(anchor: Checkpoint | None, checkpoint: Checkpoint, nodes: Tile
     if anchor is None:
         # The file is made with the database, before any entry: only a deleted file looks like this.
         if checkpoint.size:
-            _broken(
+            raise EvidenceBroken(
                 N_("ledger.checkpoint is missing beside a ledger of {size} entries: an old backup would go unseen."),
+                remedy=UNANCHORED,
                 size=checkpoint.size,
             )
         return

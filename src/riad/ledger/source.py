@@ -157,7 +157,7 @@ def head(note: str, vkeys: Sequence[str]) -> Checkpoint:
 
 
 def nodes(source: Source, size: int) -> TileNodes:
-    """The nodes of the tree of ``size`` entries, for ``merkle``. Reading one raises ``NotFound`` where it was pruned."""
+    """The nodes of the tree of ``size`` entries, for ``merkle``. Raises ``NotFound`` where one was pruned."""
 
     def read(level: int, number: int) -> bytes:
         hashes = source.hashes(level, number)
