@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from riad.cli import ledger_forms, ledger_keeping, ledger_reading, output
-from riad.cli.ledger_common import Config, DataDir, open_reader, print_facts
+from riad.cli.ledger_common import Config, DataDir, Shard, open_reader, print_facts
 from riad.errors import BadRequest
 from riad.texts import N_, _
 
@@ -74,24 +74,53 @@ def key(
         str, typer.Option("--format", help=_("vkey for notes, pem for most tools, cose for a COSE_Key."))
     ] = "vkey",
     to: ledger_forms.Output = None,
+    shard: Shard = 0,
     data_dir: DataDir = None,
     config: Config = None,
     as_json: output.JsonOption = False,
 ) -> None:
-    vkey = open_reader(data_dir, config).vkey()
+    vkey = open_reader(data_dir, config, shard).vkey()
     facts = {"origin": vkey.partition("+")[0]}
     ledger_forms.deliver(ledger_forms.keys(vkey, form), to, facts, "key", as_json=as_json)
 
 
 @app.command(help=_("Print the newest checkpoint, a signed note."))
-def checkpoint(data_dir: DataDir = None, config: Config = None, as_json: output.JsonOption = False) -> None:
+def checkpoint(
+    shard: Shard = 0, data_dir: DataDir = None, config: Config = None, as_json: output.JsonOption = False
+) -> None:
     from riad.ledger.note import Checkpoint, Verifier
 
-    with open_reader(data_dir, config) as reader:
+    with open_reader(data_dir, config, shard) as reader:
         note = reader.checkpoint()
         head = Checkpoint.parse(Verifier.parse(reader.vkey()).open(note))
     facts = {"origin": head.origin, "size": head.size, "root": head.root.hex(), "checkpoint": note}
     print_facts(facts, note.rstrip("\n"), as_json)
+
+
+@app.command(
+    "rotate-key",
+    help=_("Change the signing key: begin, so that both keys sign; later, with --finish, let the old one go."),
+)
+def rotate_key(
+    finish: Annotated[bool, typer.Option("--finish", help=_("Let the old key go."))] = False,
+    data_dir: DataDir = None,
+    config: Config = None,
+    as_json: output.JsonOption = False,
+) -> None:
+    from riad import settings
+    from riad.ledger import rotation
+
+    chosen = settings.load(config, data_dir=data_dir)
+    change = rotation.finish if finish else rotation.begin
+    verifier = change(chosen.data_dir, chosen.ledger.origin, chosen.ledger_url)
+    if finish:
+        says = _("The old key is gone; publish this one alone, keep the old public key for old receipts:")
+        then = _("Other machines of this ledger: copy ledger.key to each and restart it.")
+    else:
+        says = _("Both keys sign from now on; publish both:")
+        then = _("Copy ledger.key to every other machine of this ledger and restart it; finish later with --finish.")
+    facts = {"origin": verifier.name, "keys": verifier.vkeys.split("\n"), "finished": finish}
+    print_facts(facts, f"{says}\n{verifier.vkeys}\n{then}", as_json)
 
 
 app.command(help=_("Show an entry of the log, and what belongs to it, once their proofs are verified."))(

@@ -146,7 +146,8 @@ def prune(
         planned = plan(reader, cut, bar)
     chosen = settings.load(config, data_dir=data_dir)
     done = yes and planned.entries > 0
-    freed = delete(chosen.data_dir, chosen.ledger.origin, planned.keep, vacuum=vacuum) if done else 0
+    where = {"url": chosen.ledger_url, "shard": shard or 0}
+    freed = delete(chosen.data_dir, chosen.ledger.origin, planned.keep, **where, vacuum=vacuum) if done else 0
     facts = {
         "size": planned.size,
         "minimum": planned.keep,

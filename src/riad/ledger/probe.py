@@ -14,12 +14,21 @@ from riad.ledger import merkle
 from riad.texts import N_
 
 
-def probe(size: int, node: Callable[[int, int], bytes], entry: Callable[[int], bytes | None], remedy: str) -> None:
+def probe(
+    size: int,
+    minimum: int,
+    node: Callable[[int, int], bytes],
+    entry: Callable[[int], bytes | None],
+    remedy: str,
+) -> None:
     """Raises ``EvidenceBroken`` where one of about log2(``size``) entries is not the one that was logged.
 
-    ``node(level, index)`` gives a hash of the tree, ``entry(index)`` an entry, None where there is none.
+    ``node(level, index)`` gives a hash of the tree, ``entry(index)`` an entry, None where there is none. Entries below
+    ``minimum`` were pruned, and are not looked for.
     """
     for index in places(size):
+        if index < minimum:
+            continue
         found = entry(index)
         if found is None or merkle.leaf_hash(found) != node(0, index):
             raise EvidenceBroken(
