@@ -52,7 +52,20 @@ def server() -> Iterator[tuple[str, Path]]:
         )
         stack.callback(process.send_signal, signal.SIGQUIT)  # at once: nothing in it is worth keeping
         _wait(process, data, home / "log")
-        yield f"postgresql://postgres@/postgres?host={data}", data
+        yield _url(data, "postgres"), data
+
+
+def database(data: Path, name: str) -> str:
+    """The URL of one more, empty database of the server with that directory."""
+    import psycopg
+
+    with psycopg.connect(f"host={data} user=postgres", autocommit=True) as connection:
+        connection.execute(f'CREATE DATABASE "{name}"')
+    return _url(data, name)
+
+
+def _url(data: Path, name: str) -> str:
+    return f"postgresql://postgres@/{name}?host={data}"
 
 
 def _wait(process: subprocess.Popen[bytes], data: Path, log: Path) -> None:

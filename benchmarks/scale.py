@@ -43,10 +43,12 @@ def simulate(name: str, size: int, batch: int, directory: Path) -> dict[str, Any
             def another(number: int) -> Place:
                 return Place.sqlite(directory / f"batch-{number}")
         else:
-            place = Place.postgresql(directory / "log", *stack.enter_context(postgres.server()))
+            url, data = stack.enter_context(postgres.server())
+            place = Place.postgresql(directory / "log", url, data)
 
             def another(number: int) -> Place:
-                return Place.postgresql(directory / f"batch-{number}", *stack.enter_context(postgres.server()))
+                url = postgres.database(data, f"batch_{number}")
+                return Place.postgresql(directory / f"batch-{number}", url, data)
 
         found = _measured(place, size, batch, directory, another)
     shutil.rmtree(directory)
