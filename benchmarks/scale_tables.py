@@ -78,7 +78,7 @@ def _growth(found: dict[str, Any]) -> list[list[str]]:
         ["written to the device, for one byte kept", *(_amplified(one) for one in grown)],
         ["flushes of the device's cache a commit", *(_a_commit(one, "flushes") for one in grown)],
         ["writes a commit", *(_a_commit(one, "writes") for one in grown)],
-        ["memory of the writing process, at most", *(f"{one['memory_mb']:,.0f} MB" for one in grown)],
+        ["memory of the writing process, at the end", *(f"{one['memory_mb']:,.0f} MB" for one in grown)],
     ]
 
 

@@ -110,7 +110,7 @@ def grow(place: Place, size: int, batch: int, say: Callable[[str], None]) -> dic
         "overhead_bytes": (on_disk - entry_bytes) / held,
         "journal_peak_bytes": journal,
         "process": {name: after - mine[name] for name, after in _own().items()},
-        "memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "memory_mb": _memory_mb(),
         "device": disk.between(before, disk.Disk.now(place.folder)),
     }
 
@@ -134,7 +134,7 @@ def _part(log: Log, made: Iterator[list[bytes]], wanted: int, place: Place) -> t
         weight += sum(map(len, batch))
         if len(commits) % 16 == 0:
             journal = max(journal, place.journal_bytes())
-    return Part(held, weight, writing, making, commits), journal
+    return Part(held, weight, writing, making, commits), max(journal, place.journal_bytes())
 
 
 def _facts(part: Part) -> dict[str, float]:
@@ -146,6 +146,10 @@ def _facts(part: Part) -> dict[str, float]:
         "commit_p99_ms": quantile(part.commits, 0.99) * 1e3,
         "making_share": part.made / (part.seconds + part.made),
     }
+
+
+def _memory_mb() -> float:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() / 1e6
 
 
 def _own() -> dict[str, float]:
