@@ -17,7 +17,6 @@ follows C2SP tlog-proof, tlog-checkpoint, tlog-cosignature, tlog-policy and sign
 from __future__ import annotations
 
 import argparse
-import base64
 import binascii
 import hashlib
 import hmac
@@ -617,10 +616,10 @@ def _climb(leaf: bytes, index: int, size: int, proof: list[bytes]) -> bytes | No
 def _unb64(text: str) -> bytes | None:
     """Strict base64: the one way to write those bytes, or None."""
     try:
-        data = base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError):
+        data = binascii.a2b_base64(text, strict_mode=True)
+    except ValueError:  # binascii.Error is one; so is what is not ASCII
         return None
-    return data if base64.b64encode(data).decode() == text else None
+    return data if binascii.b2a_base64(data, newline=False) == text.encode() else None
 
 
 def _number(digits: str) -> int | None:
