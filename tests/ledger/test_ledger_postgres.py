@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from pathlib import Path
 
 import psycopg
@@ -243,7 +244,7 @@ def test_two_machines_interleave(tmp_path: Path, postgresql_url: str, start_owne
     entries = check(a, postgresql_url, acknowledged)
     assert len(entries) == len(acknowledged)
     owners = [entry[:1] for entry in entries]
-    assert sum(x != y for x, y in zip(owners, owners[1:], strict=False)) > 10  # they did take turns
+    assert sum(x != y for x, y in pairwise(owners)) > 10  # they did take turns
 
 
 def test_a_machine_is_killed_and_the_other_goes_on(tmp_path: Path, postgresql_url: str, start_owner: Start) -> None:
@@ -309,17 +310,13 @@ def test_an_idle_machine_keeps_up(tmp_path: Path, postgresql_url: str, start_own
     async def use() -> None:
         await until(lambda: anchored(a) == 300)
         client = await LedgerClient.connect(owner.socket)
-        await until_async(lambda: client.ping(), lambda facts: facts["size"] == 300)
+        async with asyncio.timeout(60):
+            while (await client.ping())["size"] != 300:  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
         await client.close()
 
     asyncio.run(use())
     assert owner.end() == (0, "")
-
-
-async def until_async(ask: Callable[..., object], good: Callable[..., bool]) -> None:
-    async with asyncio.timeout(60):
-        while not good(await ask()):  # type: ignore[misc]
-            await asyncio.sleep(0.02)
 
 
 def test_a_lock_held_too_long(tmp_path: Path, postgresql_url: str) -> None:
