@@ -37,6 +37,22 @@ class Files(NamedTuple):
         return self._named("checkpoint")
 
     @property
+    def witnessed(self) -> Path:
+        return self._named("witnessed")
+
+    @property
+    def witnesses(self) -> Path:
+        return self.data_dir / "run" / "witnesses.json"
+
+    @property
+    def audited(self) -> Path:
+        return self._named("audited")
+
+    @property
+    def searched(self) -> Path:
+        return self.data_dir / "ledger-index.db"
+
+    @property
     def lock(self) -> Path:
         return self.data_dir / "ledger.lock"
 

@@ -14,14 +14,15 @@ from threading import Lock
 from typing import TYPE_CHECKING
 
 from riad.errors import EvidenceBroken, LedgerUnavailable, NotFound
-from riad.ledger import merkle
+from riad.ledger import cose, merkle, witnessed
 from riad.ledger.files import Files
 from riad.ledger.merkle import HASH_SIZE
 from riad.ledger.note import Checkpoint, Verifier
 from riad.ledger.recovery import REMEDY, read_tile
+from riad.ledger.source import pruned, unverified
 from riad.ledger.sources import driver
 from riad.ledger.storage import Storage
-from riad.ledger.tiles import WIDTH, Tile, TileNodes, bundle, no_tile, width
+from riad.ledger.tiles import WIDTH, Tile, TileNodes, bundle, end_index, no_tile, width
 from riad.texts import N_
 
 if TYPE_CHECKING:
@@ -69,10 +70,29 @@ class Reader:
         """The public key that receipts verify with, in its text form; while it changes, both, a line each."""
         return self._key().vkeys
 
+    def vkeys(self) -> list[str]:
+        """Every public key that this log's checkpoints verify with."""
+        return self.vkey().split("\n")
+
     def checkpoint(self) -> str:
         """The newest checkpoint, a signed note."""
         with self._open() as storage:
             return self._head(storage)[0]
+
+    def minimum(self) -> int:
+        """The lowest index whose entry the log still has (C2SP tlog-tiles, Pruning); 0 where nothing was pruned."""
+        with self._open() as storage:
+            return storage.minimum()
+
+    def entries(self, start: int, end: int) -> list[bytes]:
+        """The entries from ``start`` up to ``end``, in order; fewer where some are missing. Nothing is verified."""
+        with self._open() as storage:
+            return storage.entries(start, end)
+
+    def hashes(self, level: int, number: int) -> bytes:
+        """The stored hashes of a tile, empty where there is none. Nothing is verified."""
+        with self._open() as storage:
+            return read_tile(storage, level, number)
 
     def size(self) -> int:
         """How many entries the log holds."""
@@ -84,26 +104,6 @@ class Reader:
         with self._open() as storage:
             return self._entry(storage, index, self._head(storage)[1].size)
 
-    def entries(self, start: int, end: int) -> list[bytes]:
-        """The stored entries from ``start`` up to ``end``, in order, unproved; fewer where rows are missing."""
-        with self._open() as storage:
-            return storage.entries(start, end)
-
-    def hashes(self, level: int, number: int) -> bytes:
-        """The stored hashes of a tile, unproved; empty where there is none."""
-        with self._open() as storage:
-            return read_tile(storage, level, number)
-
-    def signature(self) -> tuple[str, bytes]:
-        """The newest checkpoint, and its root's COSE signature (``b""`` for none), of one commit."""
-        with self._open() as storage:
-            return storage.head()
-
-    def bytes_held(self) -> int:
-        """How much disk the shard takes, in bytes."""
-        with self._open() as storage:
-            return storage.bytes_held()
-
     def inclusion(self, index: int, size: int) -> list[bytes]:
         """The inclusion proof of an entry in the tree of ``size`` entries, leaf to root.
 
@@ -111,6 +111,11 @@ class Reader:
         """
         with self._open() as storage:
             return merkle.inclusion_proof(index, size, self._nodes(storage, size))
+
+    def bytes_held(self) -> int:
+        """How much disk the shard takes, in bytes."""
+        with self._open() as storage:
+            return storage.bytes_held()
 
     def consistency(self, old: int, new: int) -> list[bytes]:
         """The proof that the tree of ``new`` entries extends that of ``old``. Raises as ``inclusion``."""
@@ -135,18 +140,46 @@ class Reader:
             else:
                 data = read_tile(storage, tile.level, tile.number)[: tile.width * HASH_SIZE]
                 whole = len(data) == tile.width * HASH_SIZE
+            minimum = 0 if whole else storage.minimum()
         if not whole:
+            if end_index(tile.level or 0, tile.number) <= minimum:
+                raise pruned(path, minimum)
             raise EvidenceBroken(N_("{path} of the ledger is missing or cut short."), remedy=REMEDY, path=path)
         return data
 
     def receipt(self, index: int) -> str:
         """The receipt of an entry: C2SP tlog-proof, with the entry itself as extra data, verified before it is given.
 
+        It is made for the witnessed checkpoint where that covers the entry, else for the newest one.
         Raises ``NotFound`` where the log has no such entry.
         """
+        (note, _, _), entry, proof = self._proven(index)
+        hashes = "".join(base64.b64encode(item).decode() + "\n" for item in proof)
+        return f"{MAGIC}\nextra {base64.b64encode(entry).decode()}\nindex {index}\n{hashes}\n{note}"
+
+    def cose_receipt(self, index: int) -> bytes:
+        """The receipt of an entry as a COSE_Sign1 (RFC 9942), which does not hold the entry. Raises as ``receipt``.
+
+        It is made for the newest checkpoint: a witness's cosignature, which signs a note, has no place in it.
+        """
+        (_, head, signature), _, proof = self._proven(index, witnessed_first=False)
+        key = self._key()
+        signer = next((one for one in (key, *key.also) if cose.signed_by(one, head, signature)), None)
+        if signer is None:
+            raise EvidenceBroken(N_("The ledger's COSE signature does not fit its checkpoint."), remedy=REMEDY)
+        return cose.compose(signer, head, index, proof, signature)
+
+    def _proven(
+        self, index: int, *, witnessed_first: bool = True
+    ) -> tuple[tuple[str, Checkpoint, bytes], bytes, list[bytes]]:
+        """A checkpoint: its note, what it says, its COSE signature; an entry, and the proof that leads from it to the
+        root."""
         with self._open() as storage:
-            note, head = self._head(storage)
+            note, signature = storage.head()
+            head = unverified(note)
             entry = self._entry(storage, index, head.size)
+            if witnessed_first:
+                note, head = witnessed.covering(self._files.witnessed, self._key(), index, head.size) or (note, head)
             proof = merkle.inclusion_proof(index, head.size, self._nodes(storage, head.size, head.size))
         try:
             self._key().open(note)
@@ -158,12 +191,11 @@ class Reader:
                 index=index,
                 error=error.render(),
             ) from None
-        hashes = "".join(base64.b64encode(item).decode() + "\n" for item in proof)
-        return f"{MAGIC}\nextra {base64.b64encode(entry).decode()}\nindex {index}\n{hashes}\n{note}"
+        return (note, head, signature), entry, proof
 
     def _head(self, storage: Storage) -> tuple[str, Checkpoint]:
         note = storage.note()
-        return note, Checkpoint.parse(note.rpartition("\n\n")[0] + "\n")
+        return note, unverified(note)
 
     def _entry(self, storage: Storage, index: int, size: int) -> bytes:
         if not 0 <= index < size:
@@ -175,6 +207,8 @@ class Reader:
             )
         entries = storage.entries(index, index + 1)
         if not entries:
+            if index < (minimum := storage.minimum()):
+                raise pruned(index, minimum)
             raise EvidenceBroken(N_("Entry {index} of the ledger is missing."), remedy=REMEDY, index=index)
         return entries[0]
 
@@ -187,7 +221,13 @@ class Reader:
                 reached=reached,
                 size=size,
             )
-        return TileNodes(size, lambda level, number: read_tile(storage, level, number))
+        return TileNodes(size, lambda level, number: self._tile(storage, level, number))
+
+    def _tile(self, storage: Storage, level: int, number: int) -> bytes:
+        hashes = read_tile(storage, level, number)
+        if not hashes and end_index(level, number) <= (minimum := storage.minimum()):
+            raise pruned(Tile(level, number).path, minimum)
+        return hashes
 
     def _key(self) -> Verifier:
         if self._verifier is None:

@@ -14,6 +14,7 @@ from riad.errors import EvidenceBroken, RiadError
 from riad.ledger import merkle
 from riad.ledger.merkle import HASH_SIZE, Frontier
 from riad.ledger.note import Checkpoint, Verifier
+from riad.ledger.probe import probe
 from riad.ledger.storage import Storage, edge
 from riad.ledger.tiles import HEIGHT, WIDTH, TileNodes
 from riad.texts import N_
@@ -21,6 +22,11 @@ from riad.texts import N_
 REMEDY = N_("Restore the ledger's newest copy; see docs/reference/ledger.md, When the ledger refuses.")
 
 SHARED_REMEDY = N_("Copy ledger.key from the machine that began the ledger; see docs/reference/ledger.md.")
+
+UNANCHORED = N_(
+    "Put it back. Only if you know that the ledger is its newest copy: riad ledger checkpoint > ledger.checkpoint, in "
+    "the data directory; see docs/reference/ledger.md, When the ledger refuses."
+)
 
 
 class State(NamedTuple):
@@ -90,13 +96,19 @@ def verified(storage: Storage, verifier: Verifier, known: Iterable[Checkpoint], 
     # (5) Nothing that was signed before is missing or different.
     for before in signed:
         _extends(name, before, checkpoint, nodes)
+
+    # (6) There is no hole behind that edge, as far as a few looks can tell.
+    if whole:
+        entry = lambda index: next(iter(storage.entries(index, index + 1)), None)  # noqa: E731
+        probe(size, nodes, entry, REMEDY, storage.minimum())
     return State(note, checkpoint, frontier, _edges(size, nodes), entries[-1] if entries else b"")
 
 
 def refuse_unanchored(size: int, anchor: str) -> NoReturn:
     """Only a deleted file looks like this: it is made with the database, before any entry."""
-    _broken(
+    raise EvidenceBroken(
         N_("{anchor} is missing beside a ledger of {size} entries: an old backup would go unseen."),
+        remedy=UNANCHORED,
         anchor=anchor,
         size=size,
     )

@@ -13,10 +13,12 @@ from itertools import count
 from pathlib import Path
 
 from riad.errors import BadSettings, EvidenceBroken, LedgerUnavailable, NotFound
+from riad.ledger import disk
 from riad.ledger.files import Files
+from riad.ledger.minimum import delete_below, raise_minimum, read_minimum
 from riad.ledger.mover import Mover
 from riad.ledger.recovery import REMEDY
-from riad.ledger.storage import Address, Head, tile_key
+from riad.ledger.storage import Address, Head, Storage, tile_key
 from riad.texts import N_
 
 SCHEMA = 2
@@ -30,25 +32,33 @@ class Sqlite:
 
     def __init__(self, files: Files, *, reading: bool = False) -> None:
         self.name = files.database.name
+        self._files = files
         self._path = files.database
+        self._presence: disk.Presence | None = None  # of the files as they were when the connection was new
         self._reading = reading
         self._mover = Mover(files.database)
         self._db: sqlite3.Connection | None = None
 
+    def inspect(self, signed: int, check: Callable[[Storage], object]) -> None:
+        # To close a database that was open for writing moves its write-ahead log into it and deletes that.
+        if self._db is not None:
+            return
+        with self._answering():
+            disk.check(self._path, signed)
+            written = self._path.exists() and self._path.stat().st_size
+        if written:
+            view = Sqlite(self._files)
+            view._reading = True
+            with contextlib.closing(view), self._answering():
+                if view._version():
+                    check(view)
+
     def begin(self, first: Callable[[], Head]) -> None:
         db = self._connection()
         with self._answering():
-            (version,) = db.execute("PRAGMA user_version").fetchone()
+            version = self._version()
             if version == SCHEMA:
                 return
-            if version not in (0, 1):
-                raise BadSettings(
-                    N_("{name} has format {found}; this Riad reads {known}."),
-                    remedy=N_("Use the version of Riad that wrote it."),
-                    name=self.name,
-                    found=version,
-                    known=SCHEMA,
-                )
             # The tables and the empty tree's checkpoint come in one transaction, as does an upgrade: a crash leaves
             # all of it, or an empty file, or the older format; each is taken up from here.
             with self._atomic(db):
@@ -65,14 +75,31 @@ class Sqlite:
         # write-ahead log up to the last complete commit.
         with self._answering(), self._atomic(db):
             yield self.note()
+        with self._answering():
+            if self._presence is None:
+                self._presence = disk.Presence(self._path)
+            self._presence.check()
 
     def write(self, before: int, entries: Sequence[bytes], tiles: Iterable[tuple[Address, bytes]], head: Head) -> None:
         db = self._connection()
         db.executemany("INSERT INTO entry (id, data) VALUES (?, ?)", zip(count(before), entries, strict=False))
-        rows = [(tile_key(address), hashes) for address, hashes in tiles]
+        rows = [(tile_key(*address), hashes) for address, hashes in tiles]
         db.executemany("INSERT OR REPLACE INTO tile (id, hashes) VALUES (?, ?)", rows)
         db.execute("UPDATE checkpoint SET note = ?, cose = ?", (head.note, head.cose))
         self._mover.wrote(sum(map(len, entries)) + 4 * PAGE)
+
+    def _version(self) -> int:
+        """The format of the database, 0 for one that is still empty. Raises ``BadSettings`` for one not known."""
+        (version,) = self._connection().execute("PRAGMA user_version").fetchone()
+        if version not in (0, 1, SCHEMA):
+            raise BadSettings(
+                N_("{name} has format {found}; this Riad reads {known}."),
+                remedy=N_("Use the version of Riad that wrote it."),
+                name=self.name,
+                found=version,
+                known=SCHEMA,
+            )
+        return int(version)
 
     def note(self) -> str:
         return self._checkpoint("x''")[0]
@@ -106,9 +133,23 @@ class Sqlite:
         with self._answering():
             for address in addresses:
                 query = "SELECT CAST(hashes AS BLOB) FROM tile WHERE id = ?"
-                if row := self._connection().execute(query, (tile_key(address),)).fetchone():
+                if row := self._connection().execute(query, (tile_key(*address),)).fetchone():
                     found[address] = bytes(row[0])
         return found
+
+    def minimum(self) -> int:
+        with self._answering():
+            return read_minimum(self._connection())
+
+    def prune(self, keep: int, size: int, *, vacuum: bool = False) -> None:
+        db = self._connection()
+        with self._answering():
+            raise_minimum(db, keep)
+            for _ in delete_below(db, keep, size):
+                db.execute("PRAGMA wal_checkpoint(PASSIVE)")
+            if vacuum:
+                db.execute("VACUUM")
+            db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def bytes_held(self) -> int:
         files = [self._path, self._path.with_name(self._path.name + "-wal")]
@@ -120,7 +161,7 @@ class Sqlite:
 
     def close(self) -> None:
         self._mover.join()
-        db, self._db = self._db, None
+        db, self._db, self._presence = self._db, None, None
         if db is not None:
             with contextlib.suppress(sqlite3.Error):
                 db.close()

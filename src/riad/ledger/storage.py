@@ -29,6 +29,11 @@ class Storage(Protocol):
     shared: bool  # whether other machines commit to it too
     name: str  # what messages call it
 
+    def inspect(self, signed: int, check: Callable[[Storage], object]) -> None:
+        """Before a hand is laid on it: refuse what this database cannot be where ``signed`` entries were signed, then
+        hand ``check`` a view of it that cannot write. A refusal changes nothing."""
+        ...
+
     def begin(self, first: Callable[[], Head]) -> None:
         """Make the tables and store ``first()``, in one transaction that nobody else can be in; nothing where a log is
         there already. An older format is upgraded. What ``first`` raises undoes all of it."""
@@ -66,6 +71,15 @@ class Storage(Protocol):
         """The stored hashes of tiles, without those that are not there."""
         ...
 
+    def minimum(self) -> int:
+        """The lowest index whose entry the log promises to have, 0 where it was never pruned."""
+        ...
+
+    def prune(self, keep: int, size: int, *, vacuum: bool = False) -> None:
+        """Raise ``minimum`` to ``keep``, durably, then delete the entries and tiles that end at or below it. A crash
+        between leaves rows that nobody promises; running it again deletes them. ``vacuum`` gives the room back."""
+        ...
+
     def bytes_held(self) -> int:
         """How much disk it takes."""
         ...
@@ -79,9 +93,9 @@ class Storage(Protocol):
         ...
 
 
-def tile_key(address: Address) -> int:
+def tile_key(level: int, number: int) -> int:
     """The row of a tile in the table ``tile``."""
-    return address[0] << 48 | address[1]
+    return level << 48 | number
 
 
 def address_of(key: int) -> Address:

@@ -64,6 +64,11 @@ def width(level: int, number: int, size: int) -> int:
     return max(0, min(WIDTH, (size >> HEIGHT * level) - number * WIDTH))
 
 
+def end_index(level: int, number: int) -> int:
+    """The index behind the last entry under a full tile or bundle (C2SP tlog-tiles, end index)."""
+    return (number + 1) << HEIGHT * (level + 1)
+
+
 def no_tile(path: str) -> NotFound:
     return NotFound(
         N_("The log has no {path}."),
