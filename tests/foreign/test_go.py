@@ -12,7 +12,6 @@ import pytest
 from foreign_parts import OLD, Go
 
 from riad.ledger.files import Files
-from riad.ledger.note import Signer
 from riad.ledger.note import Checkpoint, Signer, Verifier
 from riad.ledger.reader import Reader
 from tests.running import RunningRiad

@@ -24,6 +24,7 @@ from riad.ledger.client import LedgerClient
 from riad.ledger.files import Files
 from riad.ledger.log import Log
 from riad.ledger.note import Checkpoint, Signer
+from riad.ledger.prune import prune
 from riad.ledger.reader import Reader
 from riad.ledger.verify import verify
 from tests.conftest import Cluster, administer, postgresql
@@ -515,3 +516,43 @@ def test_reading_where_there_is_nothing(tmp_path: Path, postgresql_url: str) -> 
 def test_the_url_may_be_sqlalchemys(tmp_path: Path, postgresql_url: str) -> None:
     fill(tmp_path, postgresql_url.replace("postgresql://", "postgresql+psycopg://"), 2)
     assert len(audit(tmp_path, postgresql_url)) == 2
+
+
+def test_a_ledger_that_began_in_a_file_stays_there(tmp_path: Path, postgresql_url: str) -> None:
+    fill(tmp_path, "", 2)
+    with pytest.raises(BadSettings) as caught:
+        Log.open(tmp_path, ORIGIN, postgresql_url)
+    assert 'ledger.url = "sqlite"' in caught.value.remedy
+    fill(tmp_path, "", 1, start=2)
+
+
+def test_a_commit_with_a_warning_is_not_acknowledged(tmp_path: Path, postgresql_url: str) -> None:
+    """As one that reached no standby: PostgreSQL then says so in a warning, and that it committed."""
+    log = Log.open(tmp_path, ORIGIN, postgresql_url)
+    assert log.append([b"entry 0"]) == 0
+    with psycopg.connect(postgresql_url) as db:
+        db.execute("""CREATE FUNCTION warn() RETURNS trigger LANGUAGE plpgsql
+                      AS $$ BEGIN RAISE WARNING 'not replicated'; RETURN NULL; END $$""")
+        db.execute("""CREATE CONSTRAINT TRIGGER warn AFTER INSERT ON riad_ledger.entry DEFERRABLE INITIALLY DEFERRED
+                      FOR EACH ROW EXECUTE FUNCTION warn()""")
+    with pytest.raises(LedgerUnavailable):
+        log.append([b"entry 1"])
+    with psycopg.connect(postgresql_url) as db:
+        db.execute("DROP TRIGGER warn ON riad_ledger.entry")
+    assert log.append([b"entry 2"]) == 2  # what was not acknowledged is in the log all the same
+    log.close()
+
+
+@pytest.mark.parametrize("vacuum", [False, True])
+def test_pruning(tmp_path: Path, postgresql_url: str, vacuum: bool) -> None:
+    fill(tmp_path, postgresql_url, 70_000)
+    prune(tmp_path, ORIGIN, 66_048, url=postgresql_url, vacuum=vacuum)
+    with Reader(tmp_path, postgresql_url) as reader:
+        assert reader.minimum() == 66_048
+        assert reader.entries(0, 70_000) == [b"entry %d" % number for number in range(66_048, 70_000)]
+        with pytest.raises(NotFound, match="pruned"):
+            reader.entry(5)
+        assert verify(reader.receipt(66_048).encode(), reader.vkey()).index == 66_048
+        with pytest.raises(NotFound, match="pruned"):
+            reader.tile("tile/0/000")
+    fill(tmp_path, postgresql_url, 1, start=70_000)

@@ -13,10 +13,12 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import os
 import signal
 import stat
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from riad import settings as riad_settings
@@ -26,11 +28,15 @@ from riad.ledger.contact import Contact, Target
 from riad.ledger.files import Files
 from riad.ledger.note import Checkpoint, Verifier
 from riad.ledger.reader import Reader
-from riad.settings import Ledger
+from riad.ledger.sources import shards
+from riad.settings import Ledger, Settings
 from riad.texts import N_, _, terminal_language
 
 FIRST_WITHIN = 3.0  # seconds that witnesses may delay a start
 REMEDY = N_("Put the ledger's newest copy back; see docs/reference/witness.md, When witnesses have seen more.")
+
+
+More = Callable[[], "list[Feed]"]
 
 
 class Feed:
@@ -92,8 +98,11 @@ class Feed:
         return {"witnessed": self.witnessed, "alarm": self.alarm, "witnesses": facts}
 
 
-async def feed(feeds: list[Feed], status: Path, every: float) -> None:
-    """Feed until cancelled. Raises ``EvidenceBroken`` where the first round finds that the ledger was rolled back."""
+async def feed(feeds: list[Feed], status: Path, every: float, more: More = list) -> None:
+    """Feed until cancelled; ``more`` gives the feeds of shards begun meanwhile.
+
+    Raises ``EvidenceBroken`` where the first round finds that the ledger was rolled back.
+    """
     asking = set[asyncio.Task[None]]().union(*[await each.round() for each in feeds])
     if asking:
         await asyncio.wait(asking, timeout=FIRST_WITHIN)
@@ -105,6 +114,7 @@ async def feed(feeds: list[Feed], status: Path, every: float) -> None:
     while True:
         await asyncio.sleep(every - settle)
         try:
+            feeds += more()
             for each in feeds:
                 await each.round()
         except RiadError as error:
@@ -128,9 +138,9 @@ def _report(feeds: list[Feed], path: Path) -> None:
         print(f"riad witnesses: {path}: {error.strerror}", file=sys.stderr, flush=True)
 
 
-async def run(data_dir: Path, ledger: Ledger) -> None:
+async def run(settings: Settings) -> None:
     """Feed until SIGTERM or the supervisor's end."""
-    files = Files(data_dir)
+    files, ledger = Files(settings.data_dir), settings.ledger
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -138,8 +148,16 @@ async def run(data_dir: Path, ledger: Ledger) -> None:
     mode = os.fstat(0).st_mode
     if stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode):  # a supervisor's pipe; a terminal or a file says nothing
         loop.add_reader(0, _supervisor_gone, stop)
-    with Reader(data_dir) as reader:
-        work = asyncio.create_task(feed([Feed(reader, files.witnessed, ledger)], files.witnesses, ledger.witness_every))
+    fed: set[int] = set()
+    with contextlib.ExitStack() as readers:
+
+        def begun() -> list[Feed]:
+            new = [shard for shard in shards(settings.data_dir, settings.ledger_url) or [0] if shard not in fed]
+            fed.update(new)
+            opened = [readers.enter_context(Reader.of(settings, shard)) for shard in new]
+            return [Feed(reader, files._replace(shard=reader.shard).witnessed, ledger) for reader in opened]
+
+        work = asyncio.create_task(feed(begun(), files.witnesses, ledger.witness_every, begun))
         stopping = asyncio.create_task(stop.wait())
         await asyncio.wait({work, stopping}, return_when=asyncio.FIRST_COMPLETED)
         stopping.cancel()
@@ -167,7 +185,7 @@ def main() -> int:
     arguments = parser.parse_args()
     try:
         chosen = riad_settings.load(arguments.config, data_dir=arguments.data_dir)
-        asyncio.run(run(chosen.data_dir, chosen.ledger))
+        asyncio.run(run(chosen))
     except RiadError as error:
         complain(error)
         return 2 if isinstance(error, BadRequest) else 1
