@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from foreign_parts import OLD, Go
+from foreign_parts import OLD, ORIGIN, Go
 
 from riad.ledger.files import Files
 from riad.ledger.keys import load

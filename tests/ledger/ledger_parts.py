@@ -28,6 +28,7 @@ class OwnerProcess:
         data_dir: Path,
         *,
         before: Callable[[], None] | None = None,
+        url: str = "",
         program: Sequence[str] = ("-m", "riad.ledger.owner"),
         url: str = "",
     ) -> None:

@@ -16,10 +16,12 @@ from hypothesis import strategies as st
 from ledger_parts import ORIGIN, audit
 
 from riad.errors import BadRequest, BadSettings, EvidenceBroken, LedgerUnavailable, NotFound, RiadError
+from riad.ledger.cose import is_receipt
 from riad.ledger.files import Files
 from riad.ledger.log import Log
 from riad.ledger.note import Signer
 from riad.ledger.reader import Reader
+from riad.ledger.verify import verify
 
 
 def fill(data_dir: Path, count: int, *, start: int = 0) -> None:
@@ -372,3 +374,34 @@ def test_reading_where_there_is_nothing(tmp_path: Path) -> None:
     for read in (reader.size, reader.checkpoint, reader.vkey, lambda: reader.receipt(0)):
         with pytest.raises(NotFound, match="no ledger"):
             read()
+
+
+def test_a_database_of_the_first_format_is_taken_over(tmp_path: Path) -> None:
+    """Read as it is, until the writer has started once; then a COSE signature stands beside its checkpoint."""
+    fill(tmp_path, 300)
+    db = sqlite3.connect(Files(tmp_path).database)
+    db.executescript("ALTER TABLE checkpoint DROP COLUMN cose; PRAGMA user_version = 1; PRAGMA journal_mode = DELETE")
+    db.close()
+    with Reader(tmp_path) as reader:
+        assert verify(reader.receipt(299).encode(), reader.vkey()).size == 300
+    Log.open(tmp_path, ORIGIN).close()
+    with Reader(tmp_path) as reader:
+        assert is_receipt(reader.cose_receipt(299))
+    db = sqlite3.connect(Files(tmp_path).database)
+    assert db.execute("PRAGMA user_version").fetchone() == (2,)
+    db.close()
+    fill(tmp_path, 1, start=300)
+    assert len(audit(tmp_path)) == 301
+
+
+def test_a_damaged_database_of_the_first_format_is_not_touched(tmp_path: Path) -> None:
+    fill(tmp_path, 300)
+    db = sqlite3.connect(Files(tmp_path).database)
+    db.executescript("ALTER TABLE checkpoint DROP COLUMN cose; PRAGMA user_version = 1; PRAGMA journal_mode = DELETE")
+    db.execute("DELETE FROM entry WHERE id = 299")
+    db.commit()
+    db.close()
+    before = Files(tmp_path).database.read_bytes()
+    with pytest.raises(EvidenceBroken, match="holds 299 entries"):
+        Log.open(tmp_path, ORIGIN)
+    assert Files(tmp_path).database.read_bytes() == before

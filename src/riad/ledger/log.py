@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from riad.errors import EvidenceBroken, LedgerUnavailable, NotFound
+from riad.errors import BadSettings, EvidenceBroken, LedgerUnavailable, NotFound
 from riad.ledger import keys, place, recovery
 from riad.ledger.entry import Turn, encode
 from riad.ledger.files import Files
@@ -55,6 +55,13 @@ class Log:
         ``BadSettings`` and ``BadRequest`` for an origin, a key or a URL that cannot be.
         """
         files = Files(data_dir)
+        if url and files.databases():
+            raise BadSettings(
+                N_("The ledger of {directory} began in {name}; the settings name a PostgreSQL."),
+                remedy=N_('Set ledger.url = "sqlite" to go on in it. There is no move from one to the other.'),
+                directory=data_dir,
+                name=Files(data_dir, files.databases()[-1]).database.name,
+            )
         lock = own(data_dir)
         log = None
         try:
