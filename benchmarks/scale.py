@@ -30,7 +30,7 @@ PAGE = ROOT / "docs" / "scale.md"
 RESULT = RESULTS / "scale.json"
 BYTES_AN_ENTRY = 2200  # of disk at most: the log, its journal, its export, its index
 ROOM = 4 << 30  # bytes beside
-KEYS = 1_000_000
+KEYS = 2_000_000
 NAMES = ("SQLite", "PostgreSQL")
 
 
@@ -85,7 +85,7 @@ def measure(names: list[str], size: int, batch: int, directory: Path) -> dict[st
         except Unavailable as reason:
             document["missing"][name] = str(reason)
     say("record keys")
-    document["record_keys"] = record_keys.record_keys(directory / "keys", KEYS)
+    document["record_keys"] = record_keys.record_keys(directory / "keys", min(KEYS, size))
     return document
 
 

@@ -24,6 +24,7 @@ def simulation(document: dict[str, Any]) -> str:
         ),
         "Read at the end:",
         table([f"of {document['size']:,} entries", *found], _read(found)),
+        _keys(document["record_keys"]),
         "By how many entries a commit has:",
         *[_batches(name, one["batches"]) for name, one in found.items()],
         *[f"{name} did not take part: {reason}." for name, reason in document["missing"].items()],
@@ -100,6 +101,14 @@ def _read(found: dict[str, Any]) -> list[list[str]]:
     rows.append(["index, entries/s", *(f"{one['rates']['index']['entries_per_s']:,.0f}" for one in every)])
     rows.append(["index, bytes an entry", *(f"{one['rates']['index']['bytes_an_entry']:,.0f}" for one in every)])
     return rows
+
+
+def _keys(found: dict[str, Any]) -> str:
+    first, last = found["tenths_us"][0], found["tenths_us"][-1]
+    return (
+        f"Record keys: {found['keys']:,} were written, 512 at a time, each with its subject's tag, "
+        f"{found['bytes']:,.0f} bytes a key: {first:.1f} µs a key in the first tenth, {last:.1f} µs in the last."
+    )
 
 
 def _batches(name: str, found: dict[str, Any]) -> str:

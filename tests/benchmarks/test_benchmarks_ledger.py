@@ -44,7 +44,7 @@ SCALE: dict[str, Any] = {
     },
     "missing": {},
     "limits": {"sqlite_bytes": 8 << 40, "sqlite_raised_bytes": 32 << 40},
-    "record_keys": {"bytes": 100.0},
+    "record_keys": {"keys": 1000, "bytes": 100.0, "us": 8.0, "tenths_us": [5.0, 9.5]},
 }
 LEDGER = {
     "writing": {
@@ -150,6 +150,7 @@ def test_tables_show_what_was_not_measured_as_a_dash() -> None:
     assert "| flushes of the device's cache a commit | 2.0 | – |" in text
     assert "| receipt, nothing in memory, p50 / p99 ms | 2.00 / 4.00 | – |" in text
     assert "Oracle did not take part: nobody asked." in text
+    assert "5.0 µs a key in the first tenth, 9.5 µs in the last." in text
     text = scale_tables.needs(document)
     assert "| logs (origins) for the peak | 2 | – |" in text
     assert "| one shard fills a PostgreSQL table after | – | 339 days |" in text
