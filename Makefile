@@ -3,7 +3,7 @@ PYTHON ?= python3
 RIAD := .venv/bin/riad
 PY := .venv/bin/python
 .DEFAULT_GOAL := help
-.PHONY: help demo up test check bench clean lock messages setup-demo setup-test
+.PHONY: help demo up test check bench baddays clean lock messages setup-demo setup-test
 
 help: ## what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -21,6 +21,7 @@ up: setup-demo ## keep the platform running on 127.0.0.1:8080
 	@$(RIAD) up
 
 test: setup-test ## set up, run all tests
+	@$(PYTHON) tools/system_packages.py
 	@$(PY) -m pytest $(TESTS)
 
 check: setup-test ## lint, types, architecture, translations, docs
@@ -34,6 +35,9 @@ check: setup-test ## lint, types, architecture, translations, docs
 
 bench: setup-test ## measure beside peers; writes benchmarks/results and docs/benchmarks.md
 	@$(PY) -m benchmarks
+
+baddays: setup-test ## kill -9 at every step of the ledger and the platform; takes some minutes
+	@$(PY) -m tests.baddays
 
 messages: setup-test ## refresh the translation catalogues
 	@$(PY) tools/messages.py

@@ -13,12 +13,12 @@ import subprocess
 import sys
 import time
 
-from benchmarks import door, machine, privacy_tables, profile, tables
+from benchmarks import door, ledger_tables, machine, privacy_tables, profile, tables
 from benchmarks.environments import ROOT
 
 ROOMS = ("client", "ledger", "law", "privacy", "leaks")
 WHOLE = {"door": door.main, "profile": profile.main}  # these write their results themselves
-TABLES = {"privacy": privacy_tables.privacy, "leaks": privacy_tables.leaks}
+TABLES = {"ledger": ledger_tables.ledger, "privacy": privacy_tables.privacy, "leaks": privacy_tables.leaks}
 PATIENCE = 900.0  # seconds for one room, installing its peers included
 
 

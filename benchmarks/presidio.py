@@ -7,17 +7,12 @@ findings that overlap the best counts, and each language is scored with whicheve
 
 from __future__ import annotations
 
-import json
-import subprocess
-import tempfile
 from collections.abc import Iterable, Sequence
-from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from benchmarks.accuracy import Found
+from benchmarks.asked import Asked
 from benchmarks.environments import python_peer
-from benchmarks.processes import Unavailable, die_with_parent
 
 TITLE = "Presidio 2.2.366"
 REQUIREMENTS = (
@@ -70,56 +65,19 @@ def spans(findings: Iterable[Sequence[Any]]) -> list[Found]:
     return sorted(kept, key=lambda one: one.start)
 
 
-class Presidio:
-    """Its process. A context manager: it ends with the block, and with us."""
+class Presidio(Asked):
+    """Its process."""
 
     def __init__(self) -> None:
         """Raises ``Unavailable`` when it cannot be installed or does not start."""
-        environment = python_peer("presidio", *REQUIREMENTS)
-        program = Path(__file__).with_name("presidio_analyst.py")
-        self._words = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the process
-        self._process = subprocess.Popen(
-            [str(environment / "bin" / "python"), "-P", "-W", "ignore", str(program)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._words,
-            text=True,
-            env={"OMP_NUM_THREADS": "1", "PATH": "/usr/bin:/bin", "PYTHONIOENCODING": "utf-8"},
-            preexec_fn=die_with_parent,
-        )
-        self._ask({"models": MODELS, "recognizers": RECOGNIZERS, "entities": sorted(COUNTERPARTS)})
-
-    def __enter__(self) -> Presidio:
-        return self
-
-    def __exit__(
-        self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
-    ) -> None:
-        self._process.kill()
-        self._process.communicate()
-        self._words.close()
+        super().__init__(python_peer("presidio", *REQUIREMENTS), "presidio_analyst.py")
+        self.ask({"models": MODELS, "recognizers": RECOGNIZERS, "entities": sorted(COUNTERPARTS)})
 
     def find(self, texts: Sequence[str], language: str) -> list[list[Found]]:
         """What it finds in each text with the model of ``language`` (en, fr)."""
-        answer = self._ask({"texts": list(texts), "language": language})
+        answer = self.ask({"texts": list(texts), "language": language})
         return [spans(findings) for findings in answer["findings"]]
 
     def cost(self, text: str, language: str, budget: float = 0.15) -> float:
         """Seconds of its CPU for the text: the mean of as many calls as fit the budget, one at least."""
-        return float(self._ask({"text": text, "language": language, "budget": budget})["seconds"])
-
-    def _ask(self, question: dict[str, Any]) -> dict[str, Any]:
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        try:
-            self._process.stdin.write(json.dumps(question) + "\n")
-            self._process.stdin.flush()
-            line = self._process.stdout.readline()
-        except BrokenPipeError:
-            line = ""
-        if not line:
-            self._words.seek(0)
-            words = self._words.read().decode(errors="replace").strip().splitlines() or ["it said nothing"]
-            raise Unavailable(f"it ended with {self._process.wait()}: {words[-1][:200]}")
-        answer: dict[str, Any] = json.loads(line)
-        return answer
+        return float(self.ask({"text": text, "language": language, "budget": budget})["seconds"])

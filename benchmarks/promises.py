@@ -48,6 +48,13 @@ LEAKS = (
     Promise("types that did from anywhere in a request", ("summary", "leaks_everywhere"), 0, 0, "", False),
     Promise("share of values restored", ("everywhere", "restored_share"), 1, 1),
 )
+LEDGER = (
+    Promise("durable entries/s, SQLite", ("summary", "durable", "SQLite"), 20_000, 60_000),
+    Promise("durable entries/s, PostgreSQL", ("summary", "durable", "PostgreSQL"), 20_000, 60_000),
+    Promise("inclusion or consistency proof at 10⁷ entries, p99", ("summary", "proof_ms"), 5, 2, "ms", False),
+    Promise("verification of a receipt, its signature included", ("summary", "verification_us"), 100, 30, "µs", False),
+    Promise("verification of its inclusion proof alone", ("summary", "inclusion_us"), 100, 30, "µs", False),
+)
 
 
 def kept(results: dict[str, Any], promises: Sequence[Promise] = PROMISES) -> list[dict[str, Any]]:

@@ -94,9 +94,24 @@ class Store(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     url: str = ""  # SQLAlchemy URL; empty: SQLite in the data directory. A password comes from RIAD_DATABASE_URL
 
 
+class Witness(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Somebody else's service that cosigns the ledger's checkpoints."""
+
+    url: str  # what add-checkpoint stands under
+    key: str  # name+hash+key, as `riad witness key` prints it
+
+
 class Ledger(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     origin: str = "riad.local/ledger"  # the log's identity in every checkpoint: choose it once
     max_queue: int = 16384
+    witnesses: tuple[Witness, ...] = ()
+    quorum: int = 0  # how many witnesses make a receipt witnessed; 0: more than half
+    witness_every: float = 10.0  # seconds between two checkpoints sent to them
+
+    @property
+    def needed(self) -> int:
+        """How many witnesses must cosign."""
+        return self.quorum or len(self.witnesses) // 2 + 1
 
 
 class Privacy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -232,12 +247,36 @@ def _check(settings: Settings) -> None:
             remedy=N_("Put a TLS reverse proxy in front and set server.behind_tls = true, or listen on 127.0.0.1."),
             host=server.host,
         )
+    _check_witnesses(settings.ledger)
     seen: set[str] = set()
     for site in settings.sites:
         if site.name in seen:
             raise BadSettings(N_("Two sites are named {site}."), remedy=N_("Rename one."), site=site.name)
         seen.add(site.name)
         _check_site(site)
+
+
+def _check_witnesses(ledger: Ledger) -> None:
+    for witness in ledger.witnesses:
+        if not witness.url.startswith(("http://", "https://")) or any(c.isspace() for c in witness.url + witness.key):
+            raise BadSettings(
+                N_("The witness {url} has no usable url or key."),
+                remedy=N_("Give its address, as https://witness.example.org, and the line `riad witness key` prints."),
+                url=repr(witness.url[:200]),
+            )
+    if not 0 <= ledger.quorum <= len(ledger.witnesses):
+        raise BadSettings(
+            N_("A quorum of {quorum} cannot be reached by {n} witnesses."),
+            remedy=N_("Set ledger.quorum to at most the number of [[ledger.witnesses]], or leave it out."),
+            quorum=ledger.quorum,
+            n=len(ledger.witnesses),
+        )
+    if not 0.1 <= ledger.witness_every <= 86400:
+        raise BadSettings(
+            N_("ledger.witness_every cannot be {seconds} seconds."),
+            remedy=N_("Use 0.1 to 86400."),
+            seconds=ledger.witness_every,
+        )
 
 
 def _check_site(site: Site) -> None:

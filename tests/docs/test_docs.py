@@ -28,6 +28,7 @@ def rows(text: str) -> set[str]:
         settings.Server,
         settings.Store,
         settings.Ledger,
+        settings.Witness,
         settings.Privacy,
         settings.Site,
         settings.Model,

@@ -233,6 +233,31 @@ def test_a_receipt_verifies_offline_and_belongs_to_its_organisation(riad: Runnin
         assert riad.get(f"/v1/receipts/{wrong}", key)[0] == 404
 
 
+def test_a_receipt_in_its_formats(riad: RunningRiad, key: str, tmp_path: Any) -> None:
+    name = riad.chat(key, "paris-echo", PERSON)[1]["x-riad-receipt"]
+    path = f"/v1/receipts/{name}"
+    assert riad.get(f"{path}?format=text", key)[1]["content-type"].startswith("text/plain")
+    status, headers, receipt = riad.get(f"{path}?format=cose", key)
+    assert (status, headers["content-type"]) == (200, 'application/cose; cose-type="cose-sign1"')
+    assert headers["cache-control"] == "private, no-store"
+    status, headers, entry = riad.get(f"{path}?format=entry", key)
+    assert (status, headers["content-type"]) == (200, "application/json")
+    (tmp_path / "cose").write_bytes(receipt)
+    (tmp_path / "entry").write_bytes(entry)
+    assert riad.command("ledger", "verify", str(tmp_path / "cose"), "--entry", str(tmp_path / "entry"))["ok"]
+    assert json.loads(entry)["kind"] == "decision"
+    for private in PRIVATE:
+        assert private.encode() not in receipt + entry
+    stranger = str(riad.command("keys", "create", "--tenant", "third", "--project", "p", "--purpose", "x")["key"])
+    for form in ("cose", "entry"):
+        assert riad.get(f"{path}?format={form}", stranger)[0] == 404
+        assert riad.get(f"{path}?format={form}", None)[0] == 401
+    for form in ("", "COSE", "pdf", "cose%00", "x" * 5000):
+        status, _, raw = riad.get(f"{path}?format={form}", key)
+        assert (status, json.loads(raw)["error"]["code"]) == (400, "unknown_format")
+        assert "?format=cose" in json.loads(raw)["error"]["message"]
+
+
 def test_open_routes(riad: RunningRiad) -> None:
     for path in ("/", "/healthz", "/readyz", "/openapi.json"):
         status, _, raw = riad.get(path)

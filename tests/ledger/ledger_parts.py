@@ -21,12 +21,18 @@ ORIGIN = "test.example/ledger"
 
 
 class OwnerProcess:
-    """The ledger's owner as a platform runs it."""
+    """The ledger's owner as a platform runs it; ``program`` runs it in another way."""
 
-    def __init__(self, data_dir: Path, *, before: Callable[[], None] | None = None) -> None:
+    def __init__(
+        self,
+        data_dir: Path,
+        *,
+        before: Callable[[], None] | None = None,
+        program: Sequence[str] = ("-m", "riad.ledger.owner"),
+    ) -> None:
         self.data_dir = data_dir
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "riad.ledger.owner", "--data-dir", str(data_dir), "--origin", ORIGIN],
+            [sys.executable, *program, "--data-dir", str(data_dir), "--origin", ORIGIN],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

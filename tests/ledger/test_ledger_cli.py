@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import os
+import pty
 import subprocess
 import sys
 from pathlib import Path
@@ -14,9 +17,10 @@ from typer.testing import CliRunner, Result
 
 from riad.cli.ledger import app
 from riad.errors import BadRequest, EvidenceBroken, NotFound
+from riad.ledger import cose
 from riad.ledger.files import Files
 from riad.ledger.log import Log
-from riad.ledger.note import Signer
+from riad.ledger.note import Signer, Verifier
 from riad.ledger.reader import Reader
 
 ENTRY = (
@@ -118,3 +122,59 @@ def test_the_commands_exit_status(data_dir: Path) -> None:
     for arguments, status in ((("checkpoint",), 0), (("show", "9"), 2), (("show", "x"), 2)):
         command = [sys.executable, "-m", "riad", "ledger", *arguments, "--data-dir", str(data_dir)]
         assert subprocess.run(command, capture_output=True, timeout=60).returncode == status
+
+
+def test_cose_receipts(data_dir: Path, tmp_path: Path) -> None:
+    receipt, entry = tmp_path / "a.cose", tmp_path / "a.json"
+    assert invoke("show", 0, "--receipt", "--format", "cose", "--output", receipt, "--data-dir", data_dir).output == ""
+    # What a shell redirects is what --output writes, to the last byte.
+    assert invoke("show", 0, "--format", "cose", "--data-dir", data_dir).stdout_bytes == receipt.read_bytes()
+    entry.write_bytes(invoke("show", 0, "--format", "entry", "--data-dir", data_dir).stdout_bytes)
+    assert entry.read_bytes() == ENTRY
+    told = answer("show", 0, "--format", "cose", "--data-dir", data_dir)
+    assert base64.b64decode(told["receipt"]) == receipt.read_bytes()
+    assert answer("show", 0, "--output", tmp_path / "b", "--data-dir", data_dir)["file"] == str(tmp_path / "b")
+    assert (tmp_path / "b").read_bytes() == receipt_of(data_dir, 0)
+
+    result = invoke("verify", receipt, "--entry", entry, "--data-dir", data_dir)
+    assert result.exit_code == 0
+    for words in ("6. ", "COSE receipt (RFC 9942) for entry 0", "Not proved:", "request r-1 ended: ok", "GOOD"):
+        assert words in result.stdout
+    assert answer("verify", receipt, "--entry", entry, "--key", Files(data_dir).vkey)["size"] == 3
+    entry.write_bytes(ENTRY + b"\n")
+    assert answer("verify", receipt, "--entry", entry, "--data-dir", data_dir, status=1)["step"] == 4
+
+
+def test_cose_receipts_wrongly_used(data_dir: Path, tmp_path: Path) -> None:
+    receipt, text = tmp_path / "a.cose", tmp_path / "a.tlog-proof"
+    invoke("show", 0, "--format", "cose", "--output", receipt, "--data-dir", data_dir)
+    text.write_bytes(receipt_of(data_dir, 0))
+    for arguments, words in (
+        (("verify", receipt), "--entry"),
+        (("verify", receipt, "--entry", tmp_path / "none"), "Cannot read"),
+        (("verify", text, "--entry", text), "not a COSE receipt"),
+        (("verify", receipt, "--entry", text, "--key", "nonsense"), "public key"),
+        (("show", 0, "--format", "pdf"), "text, cose, entry"),
+        (("show", 0, "--output", tmp_path / "none" / "there"), "Cannot write"),
+        (("key", "--format", "jwk"), "vkey, pem, cose"),
+        (("key", "--output", tmp_path), "Cannot write"),
+    ):
+        refused = invoke(*arguments, "--data-dir", data_dir).exception
+        assert isinstance(refused, BadRequest)
+        assert words in refused.render()
+
+
+def test_keys_in_their_forms(data_dir: Path, tmp_path: Path) -> None:
+    vkey = Files(data_dir).vkey.read_text()
+    assert invoke("key", "--data-dir", data_dir).stdout == vkey
+    pem = invoke("key", "--format", "pem", "--data-dir", data_dir).stdout
+    assert pem == cose.pem(Verifier.parse(vkey))
+    card = invoke("key", "--format", "cose", "--data-dir", data_dir).stdout_bytes
+    assert card == cose.keys([Verifier.parse(vkey)])
+    # On a terminal, bytes would be noise.
+    ours, terminal = pty.openpty()
+    command = [sys.executable, "-m", "riad", "ledger", "key", "--format", "cose", "--data-dir", str(data_dir)]
+    subprocess.run(command, stdout=terminal, check=True)
+    os.close(terminal)
+    with os.fdopen(ours, "rb", buffering=0) as screen:
+        assert base64.b64decode(screen.read(4096).strip()) == card

@@ -158,7 +158,12 @@ DAMAGE: dict[str, tuple[Callable[[Path], object], type[RiadError], str]] = {
     "the database taken away": (
         lambda d: Files(d).database.unlink(),
         EvidenceBroken,
-        "ends at 0 entries, but 700 were signed",
+        "ledger.db is missing or empty, but 700 entries were signed",
+    ),
+    "the database emptied": (
+        lambda d: os.truncate(Files(d).database, 0),
+        EvidenceBroken,
+        "ledger.db is missing or empty, but 700 entries were signed",
     ),
     "the database cut in the middle": (
         lambda d: os.truncate(Files(d).database, Files(d).database.stat().st_size // 2),

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 import typer
 from typer.models import CommandInfo
 
-from riad.cli import keys, law, ledger, models, output, privacy, sites, tenants
+from riad.cli import keys, law, ledger, models, output, privacy, sites, tenants, witness
 from riad.cli.chat import chat
 from riad.cli.demo import demo
 from riad.cli.doctor import doctor
@@ -57,6 +57,7 @@ for group, name in (
     (ledger, "ledger"),
     (models, "models"),
     (privacy, "privacy"),
+    (witness, "witness"),
 ):
     app.add_typer(group.app, name=name)
 translate_help(app)

@@ -114,6 +114,28 @@ def _ledger(chosen: Settings) -> Finding:
     return Finding("ledger", True, _("{size} entries; the newest is proved by the checkpoint", size=size))
 
 
+def _witnesses(chosen: Settings) -> Finding:
+    from riad.ledger import witnessed
+    from riad.ledger.files import Files
+
+    if not chosen.ledger.witnesses:
+        return Finding("witnesses", True, _("none: receipts are unwitnessed"))
+    files = Files(chosen.data_dir)
+    if alarm := witnessed.alarm(files.witnesses):
+        return Finding("witnesses", False, alarm, _("See docs/reference/witness.md, When witnesses have seen more."))
+    logs = witnessed.reported(files.witnesses).get("logs", ())
+    told = [each for log in logs for each in log["witnesses"]]
+    if not told:
+        return Finding("witnesses", True, _("nothing is known of them yet; riad up asks them"))
+    away = [f"{each['witness']}: {each['accuses'] or each['failure']}" for each in told if each["failure"]]
+    if len(told) - len(away) < chosen.ledger.needed:
+        remedy = _("See that they run, that they were told `riad ledger key`, and that url and key are right.")
+        return Finding("witnesses", False, "; ".join(away), remedy)
+    size = min(log["witnessed"] for log in logs)
+    says = _("{n} of {all} cosign; {size} entries are witnessed", n=len(told) - len(away), all=len(told), size=size)
+    return Finding("witnesses", True, "; ".join([says, *away]))
+
+
 def _running(chosen: Settings) -> Finding:
     host = chosen.server.host if chosen.server.host not in ("0.0.0.0", "::") else "localhost"  # noqa: S104  (compared)
     try:
@@ -133,7 +155,7 @@ def _running(chosen: Settings) -> Finding:
     return Finding("running", False, says, _("Stop it, or choose another port with --port."))
 
 
-CHECKS: list[Callable[[Settings], Finding]] = [_python, _data_dir, _weights, _store, _ledger, _running]
+CHECKS: list[Callable[[Settings], Finding]] = [_python, _data_dir, _weights, _store, _ledger, _witnesses, _running]
 
 
 def doctor(config: ConfigOption = None, data_dir: DataDirOption = None, json: JsonOption = False) -> None:
@@ -146,7 +168,7 @@ def doctor(config: ConfigOption = None, data_dir: DataDirOption = None, json: Js
         document({"ok": all(found.ok for found in findings), "checks": [found._asdict() for found in findings]})
     else:
         for found in findings:
-            console.print(f"{'[green]✓[/]' if found.ok else '[red]✗[/]'} {found.check:<9}{found.says}")
+            console.print(f"{'[green]✓[/]' if found.ok else '[red]✗[/]'} {found.check:<10}{found.says}")
             if found.remedy:
                 console.print(f"  → {found.remedy}", style="yellow")
         wrong = sum(not found.ok for found in findings)

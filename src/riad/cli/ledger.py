@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from riad.cli import output
+from riad.cli import ledger_forms, output
 from riad.cli.ledger_common import Config, DataDir
 from riad.cli.ledger_common import open_reader as _reader
 from riad.cli.ledger_common import print_facts as _print
@@ -18,11 +19,25 @@ from riad.texts import N_, _
 app = typer.Typer(help=_("The evidence: verify receipts, read the log."), no_args_is_help=True)
 
 
+def _policy(data_dir: Path | None, config: Path | None) -> bytes:
+    from riad import settings
+    from riad.ledger import policy
+
+    return policy.text(_reader(data_dir, config).vkey().splitlines(), settings.load(config).ledger).encode()
+
+
 @app.command(help=_("Verify a receipt: exit status 0 if it is good, 1 if it is not."))
 def verify(
     file: Annotated[str, typer.Argument(help=_("The receipt's file, or - for standard input."))],
     key: Annotated[
         str | None, typer.Option("--key", help=_("The log's public key or its file (default: this platform's own)."))
+    ] = None,
+    entry: Annotated[
+        str | None, typer.Option("--entry", help=_("The entry's file, where the receipt is a COSE receipt."))
+    ] = None,
+    policy: Annotated[
+        str | None,
+        typer.Option("--policy", help=_("A policy: log, witnesses, quorum (default: this platform's).")),
     ] = None,
     data_dir: DataDir = None,
     config: Config = None,
@@ -32,8 +47,11 @@ def verify(
 
     receipt = output.read(file)
     try:
-        vkey = verifier.find_key(key) if key is not None else _reader(data_dir, config).vkey()
-        report = verifier.verify(receipt, vkey)
+        # A key given alone is a stranger's question: witnesses are this platform's own, and not looked at.
+        rule = output.read(policy) if policy is not None else None if key is not None else _policy(data_dir, config)
+        report = ledger_forms.verify(receipt, entry, key, rule)
+    except verifier.BadPolicy as error:
+        raise BadRequest(str(error), remedy=N_("`riad ledger policy` prints one.")) from None
     except verifier.BadKey as error:
         raise BadRequest(str(error), remedy=N_("`riad ledger key` prints it.")) from None
     except verifier.BadReceipt as bad:
@@ -48,10 +66,25 @@ def verify(
         typer.echo("\n".join(verifier.describe(report, _)))
 
 
+@app.command(help=_("Print what a stranger verifies by: the log's key, its witnesses, their quorum."))
+def policy(data_dir: DataDir = None, config: Config = None, as_json: output.JsonOption = False) -> None:
+    text = _policy(data_dir, config).decode()
+    _print({"policy": text}, text.rstrip("\n"), as_json)
+
+
 @app.command(help=_("Print the public key that receipts verify with; publish it where your users look."))
-def key(data_dir: DataDir = None, config: Config = None, as_json: output.JsonOption = False) -> None:
+def key(
+    form: Annotated[
+        str, typer.Option("--format", help=_("vkey for notes, pem for most tools, cose for a COSE_Key."))
+    ] = "vkey",
+    to: ledger_forms.Output = None,
+    data_dir: DataDir = None,
+    config: Config = None,
+    as_json: output.JsonOption = False,
+) -> None:
     vkey = _reader(data_dir, config).vkey()
-    _print({"key": vkey, "origin": vkey.partition("+")[0]}, vkey, as_json)
+    facts = {"origin": vkey.partition("+")[0]}
+    ledger_forms.deliver(ledger_forms.keys(vkey, form), to, facts, "key", as_json=as_json)
 
 
 @app.command(help=_("Print the newest checkpoint, a signed note."))

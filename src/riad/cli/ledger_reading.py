@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
-from riad.cli import output
+from riad.cli import ledger_forms, output
 from riad.cli.ledger_common import (
     Config,
     DataDir,
@@ -77,6 +77,11 @@ def show(
         str, typer.Argument(metavar="ENTRY", help=_("Its place in the log, a receipt's name, or a request's id."))
     ],
     receipt: Annotated[bool, typer.Option("--receipt", help=_("Print its receipt instead."))] = False,
+    form: Annotated[
+        str | None,
+        typer.Option("--format", help=_("The receipt as text or cose, or the entry as it was logged: entry.")),
+    ] = None,
+    to: ledger_forms.Output = None,
     shard: Shard = 0,
     data_dir: DataDir = None,
     config: Config = None,
@@ -92,10 +97,6 @@ def show(
             with _indexed(logs, data_dir, config, quiet=as_json) as index:
                 at = _of_request(index, logs, request)
         of, number = place.unpack(at)
-        if receipt:
-            text = _log(logs, of).receipt(number)
-            print_facts({"index": number, "receipt": text}, text.rstrip("\n"), as_json)
-            return
         facts = _read(logs, [at])[at]
         if request is not None and (facts or {}).get("id") != request:
             raise NotFound(
@@ -104,6 +105,12 @@ def show(
                 name=place.name(at),
                 request=shown(request[:64]),
             )
+        if receipt or form or to:
+            form = form or "text"
+            data = ledger_forms.receipt(_log(logs, of), number, form)
+            name = "entry" if form == "entry" else "receipt"
+            ledger_forms.deliver(data, to, {"index": number}, name, as_json=as_json)
+            return
         other = _related(logs, at, facts, data_dir, config, quiet=as_json)
         more = _read(logs, [other]) if other is not None else {}
     document = {"index": number, "entry": facts}

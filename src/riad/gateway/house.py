@@ -13,7 +13,9 @@ from riad.errors import LedgerUnavailable, RiadError
 from riad.gateway.metrics import Metrics
 from riad.gateway.plan import Planner
 from riad.law import Law
+from riad.ledger import witnessed
 from riad.ledger.client import LedgerClient
+from riad.ledger.files import Files
 from riad.ledger.reader import Reader
 from riad.privacy import knowledge, scan
 from riad.privacy.language import language
@@ -124,6 +126,8 @@ class House:
             return "ledger"
         if failure:
             return "ledger: it cannot write"
+        if self.settings.ledger.witnesses and witnessed.alarm(Files(self.settings.data_dir).witnesses):
+            return "ledger: witnesses have seen what it does not hold"
         if not self.keyring.fresh:
             return "store"
         if not any(self.board.of(b).ready for b in self.catalogue.berths if b.model.kind == "chat"):

@@ -106,6 +106,20 @@ def _get(summary: str, ok: Schema, *, parameter: str = "", text: bool = False, o
     return {"get": operation}
 
 
+def _receipt() -> Schema:
+    """A receipt in one of its formats, or the entry that a COSE receipt proves."""
+    path = _get("Fetch a receipt", _TEXT, parameter="receipt", text=True)
+    path["get"]["parameters"].append(
+        {"name": "format", "in": "query", "schema": {"enum": ["text", "cose", "entry"], "default": "text"}}
+    )
+    path["get"]["responses"] |= _responses(_TEXT, statuses=(400,)) | path["get"]["responses"]
+    path["get"]["responses"]["200"]["content"] |= {
+        "application/cose": {"schema": {"type": "string", "contentEncoding": "binary"}},
+        "application/json": {"schema": {"type": "object"}},
+    }
+    return path
+
+
 @cache
 def document() -> Schema:
     """The OpenAPI document of this version."""
@@ -125,7 +139,7 @@ def document() -> Schema:
             "/api/privacy/scan": _post("Find personal data in texts", _SCAN, _FOUND, stream=False, hints=False),
             "/v1/models": _get("List the models", _object(["data"], data={"type": "array", "items": card})),
             "/v1/models/{name}": _get("Show a model", card, parameter="name"),
-            "/v1/receipts/{receipt}": _get("Fetch a receipt", _TEXT, parameter="receipt", text=True),
+            "/v1/receipts/{receipt}": _receipt(),
             "/ledger/checkpoint": _get("The log's newest checkpoint", _TEXT, text=True, open_to_all=True),
             "/healthz": _get("Is the process alive?", _object(["status"]), open_to_all=True),
             "/readyz": _get("Would a completion succeed?", _object(["status"]), open_to_all=True),

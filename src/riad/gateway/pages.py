@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -22,9 +23,12 @@ from riad.gateway.openapi import document
 from riad.gateway.scanning import PATH as SCAN
 from riad.gateway.scanning import scanned
 from riad.gateway.wire import bearer, error_body, error_headers, our_fault
+from riad.ledger import cose
 from riad.sites.catalogue import Berth
 from riad.tenants.keys import Key
 from riad.texts import N_, choose
+
+RECEIPT_FORMATS = {"text": "text/plain; charset=utf-8", "cose": cose.MEDIA_TYPE, "entry": "application/json"}
 
 
 def json(data: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
@@ -110,8 +114,10 @@ def pages(house: House) -> Starlette:
     async def receipt(request: Request) -> Response:
         key = await caller(request)
         index, record = _parse_receipt(request.path_params["receipt"])
-        text = await asyncio.get_running_loop().run_in_executor(house.threads, _read_receipt, house, key, index, record)
-        return Response(text, media_type="text/plain; charset=utf-8", headers={"cache-control": "private, no-store"})
+        form = _parse_format(request)
+        read = partial(_read_receipt, house, key, index, record, form)
+        data = await asyncio.get_running_loop().run_in_executor(house.threads, read)
+        return Response(data, media_type=RECEIPT_FORMATS[form], headers={"cache-control": "private, no-store"})
 
     async def healthz(request: Request) -> Response:
         return json({"status": "ok", "version": __version__})
@@ -203,13 +209,29 @@ def _parse_receipt(name: str) -> tuple[int, str]:
     return int(index), record
 
 
-def _read_receipt(house: House, key: Key, index: int, record: str) -> str:
-    """The receipt, if the entry at that place is that record and belongs to the caller's organisation."""
+def _parse_format(request: Request) -> str:
+    form = request.query_params.get("format", "text")
+    if form not in RECEIPT_FORMATS:
+        raise BadRequest(
+            N_("Receipts have no such format."),
+            remedy=N_("Use ?format=text, ?format=cose, or ?format=entry for the entry that a COSE receipt proves."),
+            param="format",
+            code="unknown_format",
+        )
+    return form
+
+
+def _read_receipt(house: House, key: Key, index: int, record: str, form: str) -> str | bytes:
+    """A receipt in that format, if the entry at that place is that record and belongs to the caller's organisation."""
     try:
-        entry = msgspec.json.decode(house.reader.entry(index))
+        raw = house.reader.entry(index)
     except NotFound:
         raise _no_receipt() from None
+    entry = msgspec.json.decode(raw)
     if entry.get("id") != record or entry.get("tenant") != key.tenant_pseudonym:
         raise _no_receipt()
-    text: str = house.reader.receipt(index)
-    return text
+    if form == "cose":
+        cose_receipt: bytes = house.reader.cose_receipt(index)
+        return cose_receipt
+    text: str = house.reader.receipt(index)  # the entry alone goes out only where it is proven, too
+    return raw if form == "entry" else text

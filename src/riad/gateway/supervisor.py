@@ -1,7 +1,8 @@
 """Starts, watches and stops the processes of one platform: the ledger's owner, the engines, the workers.
 
-A child that dies is started again, after a pause that doubles while it keeps dying. Order of the end: workers first
-(they finish what is under way), then engines, then the ledger, so that the last outcome still finds its place.
+A child that dies is started again, after a pause that doubles while it keeps dying before it serves. Order of the end:
+workers first (they finish what is under way), then engines, then the ledger, so that the last outcome still finds its
+place.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ from riad.texts import N_, _
 READY_WITHIN = 60.0  # seconds a child may take to say that it serves
 STEADY_AFTER = 10.0  # seconds after which a child that dies is again restarted at once
 MAX_PAUSE = 10.0
+SERVED_PAUSE = 0.8  # the longest after a child that served: whoever kills it again and again finds it back in a second
 FORMER_WITHIN = 20.0  # seconds that what a killed supervisor left behind is given to end
 Say = Callable[[str], None]
 
@@ -48,6 +50,7 @@ class Child:
         self._fds = fds
         self._process: asyncio.subprocess.Process | None = None
         self._ready = asyncio.Event()
+        self._served = False  # since it was last started
         self._stopping = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -91,12 +94,14 @@ class Child:
                 return
             if not self._ready.is_set():
                 return  # it never served: restarting would only repeat its message
-            pause = 0.1 if time.monotonic() - began > STEADY_AFTER else min(pause * 2, MAX_PAUSE)
+            longest = SERVED_PAUSE if self._served else MAX_PAUSE
+            pause = 0.1 if time.monotonic() - began > STEADY_AFTER else min(pause * 2, longest)
             print(_("riad: {child} ended; it is started again.", child=_(self.name)), file=sys.stderr, flush=True)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), pause)
 
     async def _run(self) -> None:
+        self._served = False
         self._process = await asyncio.create_subprocess_exec(
             *self._arguments,
             stdin=asyncio.subprocess.PIPE,  # held open: its end tells the child that we died
@@ -109,6 +114,7 @@ class Child:
         while line := await self._process.stdout.readline():
             if line.startswith(b"ready"):
                 self._ready.set()
+                self._served = True
         await self._process.wait()
 
 
@@ -119,8 +125,10 @@ class Platform:
         self.settings = settings
         self._config = config
         self._lock: int | None = None
+        self._address_lock: int | None = None
         self._listener: socket.socket | None = None
         self._ledger: Child | None = None
+        self._feeder: Child | None = None
         self._engines: list[Child] = []
         self._workers: list[Child] = []
 
@@ -143,8 +151,8 @@ class Platform:
         _make_private(directory)
         _make_private(directory / "run")
         self._lock = _take_lock(directory)
+        self._address_lock = await _until_former_ended(directory)
         self._listener = _listen(self.settings)
-        await _until_former_ended(directory)
         say(N_("store"))
         server_secret(directory)
         database.open(self.settings.database_url).close()
@@ -160,6 +168,7 @@ class Platform:
         for child in self._engines:
             child.start()
         await self._ledger.ready()
+        await self._start_feeder(say)
         say(N_("engines and workers"))
         for child in self._workers:
             child.start()
@@ -169,12 +178,28 @@ class Platform:
         """Stop everything, in order; safe to call at any time."""
         await asyncio.gather(*(child.stop(15) for child in self._workers))
         await asyncio.gather(*(child.stop(5) for child in self._engines))
+        if self._feeder is not None:
+            await self._feeder.stop(5)
         if self._ledger is not None:
             await self._ledger.stop(15)
         if self._listener is not None:
             self._listener.close()
-        if self._lock is not None:
-            os.close(self._lock)
+        for lock in (self._address_lock, self._lock):
+            if lock is not None:
+                os.close(lock)
+
+    async def _start_feeder(self, say: Say) -> None:
+        """Ask the witnesses before any request: one that has seen more than the ledger holds stops the start here."""
+        Files(self.settings.data_dir).witnesses.unlink(missing_ok=True)  # an earlier run's
+        if not self.settings.ledger.witnesses:
+            return
+        say(N_("witnesses"))
+        arguments = ["-m", "riad.ledger.feeder", "--data-dir", str(self.settings.data_dir)]
+        if self._config is not None:
+            arguments += ["--config", str(self._config)]
+        self._feeder = Child(N_("witnesses' feeder"), arguments, dict(os.environ))
+        self._feeder.start()
+        await self._feeder.ready()
 
     def _prepare_engines(self) -> dict[str, Engine]:
         """A child for each model of each embedded site; → where workers find them."""
@@ -209,6 +234,7 @@ class Platform:
 
     def _worker(self, engines: dict[str, Engine]) -> Child:
         assert self._listener is not None
+        assert self._address_lock is not None
         fd = self._listener.fileno()
         arguments = ["-m", "riad.gateway.worker", "--fd", str(fd), "--data-dir", str(self.settings.data_dir)]
         if self._config is not None:
@@ -219,7 +245,7 @@ class Platform:
             shutil.rmtree(metrics, ignore_errors=True)
             metrics.mkdir(mode=0o700)
             environment["PROMETHEUS_MULTIPROC_DIR"] = str(metrics)
-        return Child(N_("worker"), arguments, environment, (fd,))
+        return Child(N_("worker"), arguments, environment, (fd, self._address_lock))
 
 
 async def run(settings: Settings, config: Path | None, say: Say, serving: Callable[[Platform], None]) -> None:
@@ -270,18 +296,37 @@ def _take_lock(directory: Path) -> int:
     return lock
 
 
-async def _until_former_ended(directory: Path) -> None:
-    """A supervisor that was killed leaves workers that finish, and the ledger's owner that ends after the last."""
-    lock = Files(directory).lock
+async def _until_former_ended(directory: Path) -> int:
+    """Wait for what a killed supervisor left behind: workers that finish, and the ledger's owner that ends after the
+    last. → a lock that this platform's workers inherit, so that the next one knows while any of them holds the address.
+    """
+    address = os.open(directory / "run" / "address.lock", os.O_RDWR | os.O_CREAT, 0o600)
     deadline = time.monotonic() + FORMER_WITHIN
-    while lock.exists() and time.monotonic() < deadline:
-        with lock.open("rb") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            except BlockingIOError:
-                await asyncio.sleep(0.1)
-            else:
-                return
+    try:
+        while time.monotonic() < deadline:
+            if _free(address, fcntl.LOCK_EX) and _ledger_is_free(directory):
+                break
+            await asyncio.sleep(0.05)
+    except BaseException:
+        os.close(address)
+        raise
+    return address
+
+
+def _ledger_is_free(directory: Path) -> bool:
+    lock = Files(directory).lock
+    if not lock.exists():
+        return True
+    with lock.open("rb") as file:
+        return _free(file.fileno(), fcntl.LOCK_SH)
+
+
+def _free(lock: int, how: int) -> bool:
+    try:
+        fcntl.flock(lock, how | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _listen(settings: Settings) -> socket.socket:

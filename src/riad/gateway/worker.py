@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import gc
 import logging
 import os
@@ -37,7 +38,8 @@ class _Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
-        os.write(1, b"ready\n")
+        with contextlib.suppress(BrokenPipeError):  # the supervisor died meanwhile: standard input tells the same
+            os.write(1, b"ready\n")
 
 
 async def serve(settings: Settings, listener: socket.socket) -> None:

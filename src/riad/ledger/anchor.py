@@ -40,6 +40,8 @@ class Anchor:
             data = self.path.read_bytes()
         except FileNotFoundError:
             return None
+        except IsADirectoryError:
+            data = b""
         # A file that an operator wrote with one plain note in it is a file with one slot.
         slots = [data[:SLOT], data[SLOT : 2 * SLOT]]
         kept = [self._open(slot) for slot in slots]

@@ -29,6 +29,14 @@ class Files(NamedTuple):
         return self.data_dir / "ledger.checkpoint"
 
     @property
+    def witnessed(self) -> Path:
+        return self.data_dir / "ledger.witnessed"
+
+    @property
+    def witnesses(self) -> Path:
+        return self.data_dir / "run" / "witnesses.json"
+
+    @property
     def audited(self) -> Path:
         return self.data_dir / "ledger.audited"
 

@@ -15,7 +15,7 @@ def load_or_create(files: Files, origin: str) -> Signer:
     the key is unreadable or signs for another origin.
     """
     if files.key.exists():
-        signer = _load(files)
+        signer = load(files)
     elif files.database.exists() or files.anchor.exists() or files.vkey.exists():
         # A new key would start a second log under the first one's name.
         raise EvidenceBroken(
@@ -40,7 +40,7 @@ def load_or_create(files: Files, origin: str) -> Signer:
     published = verifier.vkey + "\n"
     if not files.vkey.exists():
         write_new(files.vkey, published.encode(), 0o644)
-    elif files.vkey.read_bytes() != published.encode():
+    elif _published(files) != published.encode():
         raise EvidenceBroken(
             N_("{public} is not the public half of {private}."),
             remedy=N_("Put back the pair that belongs to this ledger."),
@@ -50,7 +50,20 @@ def load_or_create(files: Files, origin: str) -> Signer:
     return signer
 
 
-def _load(files: Files) -> Signer:
+def _published(files: Files) -> bytes:
+    try:
+        return files.vkey.read_bytes()
+    except OSError as error:
+        raise BadSettings(
+            N_("{path} cannot be read: {error}."),
+            remedy=N_("Take it away: it is made again from ledger.key."),
+            path=files.vkey,
+            error=error.strerror,
+        ) from None
+
+
+def load(files: Files) -> Signer:
+    """The key of this data directory. Raises ``BadSettings`` where it is missing or unreadable."""
     try:
         return Signer.parse(files.key.read_text("ascii").strip())
     except (OSError, UnicodeDecodeError, BadRequest) as error:

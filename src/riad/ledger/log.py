@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from riad.errors import BadSettings, EvidenceBroken, LedgerUnavailable
-from riad.ledger import keys
+from riad.ledger import disk, keys
 from riad.ledger.anchor import Anchor
 from riad.ledger.files import Files
 from riad.ledger.merkle import EMPTY_ROOT, HASH_SIZE, leaf_hash
@@ -41,6 +41,7 @@ class Log:
         self._signer = keys.load_or_create(files, origin)
         self._anchor = Anchor(files.anchor, self._signer.verifier)
         self._db: sqlite3.Connection | None = None
+        self._presence: disk.Presence
         self._state: State | None = None
         self._mover = Mover(files.database)
 
@@ -106,7 +107,8 @@ class Log:
             db.executemany("INSERT OR REPLACE INTO tile (id, hashes) VALUES (?, ?)", tiles)
             db.execute("UPDATE checkpoint SET note = ?", (after.note,))
             db.execute("COMMIT")
-        except (sqlite3.Error, OSError) as error:
+            self._presence.check()
+        except (sqlite3.Error, OSError, LedgerUnavailable) as error:
             self._fail(error)
         # A crash from here on leaves the batch in the log: whoever was waiting may find it there, unacknowledged.
         self._state = after
@@ -153,10 +155,13 @@ class Log:
         if self._lock < 0:
             raise LedgerUnavailable(N_("The ledger is closed."))
         try:
+            anchor = self._anchor.read()
             if self._db is None:
+                self._look(anchor)
                 self._db = _connect(self._files.database)
                 self._prepare(self._db)
-            state = verified(self._db, self._signer.verifier, self._anchor.read())
+            state = verified(self._db, self._signer.verifier, anchor)
+            self._presence = disk.Presence(self._files.database)
             self._anchor.create(state.note)
         except (sqlite3.OperationalError, OSError) as error:
             self._fail(error)
@@ -169,9 +174,19 @@ class Log:
         self._state = state
         return state
 
+    def _look(self, anchor: Checkpoint | None) -> None:
+        """Verify without a hand on the database: to close one that was open for writing moves its write-ahead log
+        into it and deletes that, and a refusal changes nothing on disk."""
+        path = self._files.database
+        disk.check(path, anchor.size if anchor else 0)
+        if path.exists() and path.stat().st_size:
+            uri = path.absolute().as_uri() + "?mode=ro"
+            with contextlib.closing(sqlite3.connect(uri, uri=True, isolation_level=None)) as db:
+                if _version(db):
+                    verified(db, self._signer.verifier, anchor)
+
     def _prepare(self, db: sqlite3.Connection) -> None:
-        (version,) = db.execute("PRAGMA user_version").fetchone()
-        if version == 0:
+        if _version(db) == 0:
             # The tables and the empty tree's checkpoint come in one transaction: a crash leaves all of it or an empty
             # file, and an empty file is begun again here (unless the anchor knows better).
             empty = self._signer.sign(Checkpoint(self.origin, 0, EMPTY_ROOT).text)
@@ -182,13 +197,6 @@ class Log:
             db.execute("INSERT INTO checkpoint VALUES (0, ?)", (empty,))
             db.execute(f"PRAGMA user_version = {SCHEMA}")
             db.execute("COMMIT")
-        elif version != SCHEMA:
-            raise BadSettings(
-                N_("ledger.db has format {found}; this Riad reads {known}."),
-                remedy=N_("Use the version of Riad that wrote it."),
-                found=version,
-                known=SCHEMA,
-            )
 
     def _connection(self) -> sqlite3.Connection:
         if self._db is None:
@@ -207,6 +215,8 @@ class Log:
         # Whether a failed commit is on disk is for the disk to say: memory is dropped, and the next call reads it
         # again through the same door as a start.
         self._drop()
+        if isinstance(error, LedgerUnavailable):
+            raise error
         raise LedgerUnavailable(
             N_("The ledger in {directory} cannot be used: {error}."),
             remedy=N_("Make room on that disk and see that it works; the ledger goes on by itself."),
@@ -231,6 +241,19 @@ def _connect(path: Path) -> sqlite3.Connection:
         db.close()
         raise
     return db
+
+
+def _version(db: sqlite3.Connection) -> int:
+    """The format of a database, 0 for one that is still empty. Raises ``BadSettings`` for one that is not known."""
+    (version,) = db.execute("PRAGMA user_version").fetchone()
+    if version not in (0, SCHEMA):
+        raise BadSettings(
+            N_("ledger.db has format {found}; this Riad reads {known}."),
+            remedy=N_("Use the version of Riad that wrote it."),
+            found=version,
+            known=SCHEMA,
+        )
+    return int(version)
 
 
 def _lock(files: Files) -> int:

@@ -100,10 +100,10 @@ def consistency_proof(old: int, new: int, node: Node) -> list[bytes]:
     return proof
 
 
-def verify_inclusion(leaf: bytes, index: int, size: int, proof: Sequence[bytes], expected: bytes) -> None:
-    """Check that ``leaf`` is leaf ``index`` of the tree with root ``expected`` (RFC 9162, section 2.1.3.2).
+def inclusion_root(leaf: bytes, index: int, size: int, proof: Sequence[bytes]) -> bytes:
+    """The root of the tree of ``size`` leaves that has ``leaf`` at ``index``, if the proof is right.
 
-    Raises ``EvidenceBroken`` if not, or if the proof has not exactly the length it must have.
+    Raises ``EvidenceBroken`` unless the proof has exactly the length it must have (RFC 9162, section 2.1.3.2).
     """
     if not 0 <= index < size:
         _broken(N_("The proof speaks of entry {index} in a log of {size}."), index=index, size=size)
@@ -122,7 +122,12 @@ def verify_inclusion(leaf: bytes, index: int, size: int, proof: Sequence[bytes],
         last >>= 1
     if last:
         _broken(N_("The inclusion proof is too short."))
-    if result != expected:
+    return result
+
+
+def verify_inclusion(leaf: bytes, index: int, size: int, proof: Sequence[bytes], expected: bytes) -> None:
+    """Check that ``leaf`` is leaf ``index`` of the tree with root ``expected``. Raises ``EvidenceBroken`` if not."""
+    if inclusion_root(leaf, index, size, proof) != expected:
         _broken(N_("The inclusion proof does not lead to the root of the checkpoint."))
 
 
@@ -137,7 +142,27 @@ def verify_consistency(old: int, new: int, proof: Sequence[bytes], old_root: byt
         if proof or old_root != (new_root if old else EMPTY_ROOT):
             _broken(N_("The two checkpoints are not of the same log."))
         return
-    path = list(proof) if old & (old - 1) else [old_root, *proof]
+    first, second = _roots(old, new, proof if old & (old - 1) else [old_root, *proof])
+    if first != old_root or second != new_root:
+        _broken(N_("The two checkpoints are not of the same log."))
+
+
+def prefix_root(old: int, new: int, proof: Sequence[bytes], new_root: bytes) -> bytes | None:
+    """The root of the tree of ``old`` leaves that a consistency proof ties to ``new_root``; None where it ties none.
+
+    Nor does it where ``old`` is a power of two: such a proof leaves the old root out (RFC 9162, section 2.1.4.1).
+    """
+    if not 0 < old < new or not old & (old - 1):
+        return None
+    try:
+        first, second = _roots(old, new, proof)
+    except EvidenceBroken:
+        return None
+    return first if second == new_root else None
+
+
+def _roots(old: int, new: int, path: Sequence[bytes]) -> tuple[bytes, bytes]:
+    """The roots of both trees that a consistency path leads to; its first hash is of a tree common to both."""
     if not path:
         _broken(N_("The consistency proof is too short."))
     position, last = old - 1, new - 1
@@ -160,8 +185,7 @@ def verify_consistency(old: int, new: int, proof: Sequence[bytes], old_root: byt
         last >>= 1
     if last:
         _broken(N_("The consistency proof is too short."))
-    if first != old_root or second != new_root:
-        _broken(N_("The two checkpoints are not of the same log."))
+    return first, second
 
 
 class Frontier(NamedTuple):

@@ -31,6 +31,7 @@ import uvloop
 
 from riad.errors import BadRequest, LedgerUnavailable, RiadError
 from riad.ledger import address, wire
+from riad.ledger.clock import Clock
 from riad.ledger.files import Files
 from riad.ledger.log import Log
 from riad.ledger.merkle import leaf_hash
@@ -93,12 +94,13 @@ class Session(asyncio.Protocol):
 class Owner:
     """Takes batches from sessions, commits them in groups, answers."""
 
-    def __init__(self, log: Log) -> None:
+    def __init__(self, log: Log, clock: Clock) -> None:
         self.sessions: set[Session] = set()
         self.deserted = asyncio.Event()
         self.deserted.set()
         self._stopping = False
         self._log = log
+        self._clock = clock
         self._size = log.size
         self._failure = ""
         self._queued = 0
@@ -198,6 +200,7 @@ class Owner:
         """
         self._unsettled = False
         self._settled = time.monotonic()
+        look(self._clock)
         try:
             self._log.settle()
         except RiadError as error:
@@ -223,14 +226,14 @@ class Owner:
             complain(error)
 
 
-async def serve(log: Log, path: Path) -> None:
+async def serve(log: Log, clock: Clock, path: Path) -> None:
     """Serve until told to stop; then drain."""
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     listener = address.listen(path)
-    owner = Owner(log)
+    owner = Owner(log, clock)
     server = await loop.create_unix_server(lambda: Session(owner), sock=listener)
     watch = asyncio.create_task(_supervisor_gone())
     with contextlib.suppress(BrokenPipeError):
@@ -274,6 +277,16 @@ def complain(error: RiadError) -> None:
     print(f"riad ledger: {error.render(terminal_language())}", file=sys.stderr, flush=True)
 
 
+def look(clock: Clock) -> None:
+    """Say that the clock went back, once, for whoever runs this machine."""
+    if seconds := clock.went_back():
+        text = N_(
+            "The clock of this machine went back by {seconds} s. Set it right: entries carry the time it tells. Their "
+            "order is their place in the log, and stays right."
+        )
+        print(f"riad ledger: {_(text, seconds=round(seconds))}", file=sys.stderr, flush=True)
+
+
 def main() -> int:
     """Own a ledger; the exit status."""
     parser = argparse.ArgumentParser(prog="riad.ledger.owner", description=_("The process that writes the ledger."))
@@ -281,10 +294,12 @@ def main() -> int:
     parser.add_argument("--origin", required=True)
     arguments = parser.parse_args()
     files = Files(arguments.data_dir.absolute())
+    clock = Clock(files.anchor)
+    look(clock)
     try:
         log = Log.open(files.data_dir, arguments.origin)
         try:
-            uvloop.run(serve(log, files.socket))
+            uvloop.run(serve(log, clock, files.socket))
         finally:
             files.socket.unlink(missing_ok=True)  # before another may own the ledger and listen there
             log.close()

@@ -14,8 +14,9 @@ from pathlib import Path
 from threading import Lock
 
 from riad.errors import EvidenceBroken, LedgerUnavailable, NotFound
-from riad.ledger import merkle
+from riad.ledger import cose, merkle, witnessed
 from riad.ledger.files import Files
+from riad.ledger.keys import load
 from riad.ledger.merkle import HASH_SIZE
 from riad.ledger.minimum import read_minimum
 from riad.ledger.note import Checkpoint, Verifier
@@ -132,11 +133,35 @@ class Reader:
     def receipt(self, index: int) -> str:
         """The receipt of an entry: C2SP tlog-proof, with the entry itself as extra data, verified before it is given.
 
+        It is made for the witnessed checkpoint where that covers the entry, else for the newest one.
         Raises ``NotFound`` where the log has no such entry.
         """
+        note, _, entry, proof = self._proven(index)
+        hashes = "".join(base64.b64encode(item).decode() + "\n" for item in proof)
+        return f"{MAGIC}\nextra {base64.b64encode(entry).decode()}\nindex {index}\n{hashes}\n{note}"
+
+    def cose_receipt(self, index: int) -> bytes:
+        """The receipt of an entry as a COSE_Sign1 (RFC 9942), which does not hold the entry. Raises as ``receipt``.
+
+        It is made for the newest checkpoint: a witness's cosignature, which signs a note, has no place in it.
+        """
+        _, head, _, proof = self._proven(index, witnessed_first=False)
+        signature = self._cose_signature(head)
+        if not cose.signed_by(self._key(), head, signature):
+            raise EvidenceBroken(N_("The ledger's COSE signature does not fit its checkpoint."), remedy=REMEDY)
+        return cose.compose(self._key(), head, index, proof, signature)
+
+    def _cose_signature(self, head: Checkpoint) -> bytes:
+        """``cose.sign_root`` of the newest checkpoint. To be read from its row, once commits keep it there."""
+        return cose.sign_root(load(self._files), head)
+
+    def _proven(self, index: int, *, witnessed_first: bool = True) -> tuple[str, Checkpoint, bytes, list[bytes]]:
+        """A checkpoint, as a note and read; an entry and the proof that leads from it to the root."""
         with self._open() as db:
             note, head = self._head(db)
             entry = self._entry(db, index, head.size)
+            if witnessed_first:
+                note, head = witnessed.covering(self._files.witnessed, self._key(), index, head.size) or (note, head)
             proof = merkle.inclusion_proof(index, head.size, self._nodes(db, head.size, head.size))
         try:
             self._key().open(note)
@@ -148,8 +173,7 @@ class Reader:
                 index=index,
                 error=error.render(),
             ) from None
-        hashes = "".join(base64.b64encode(item).decode() + "\n" for item in proof)
-        return f"{MAGIC}\nextra {base64.b64encode(entry).decode()}\nindex {index}\n{hashes}\n{note}"
+        return note, head, entry, proof
 
     def _head(self, db: sqlite3.Connection) -> tuple[str, Checkpoint]:
         note = read_note(db)

@@ -13,10 +13,16 @@ from riad.errors import EvidenceBroken, RiadError
 from riad.ledger import merkle
 from riad.ledger.merkle import HASH_SIZE, Frontier
 from riad.ledger.note import Checkpoint, Verifier
+from riad.ledger.probe import probe
 from riad.ledger.tiles import HEIGHT, WIDTH, TileNodes
 from riad.texts import N_
 
 REMEDY = N_("Restore the ledger's newest copy; see docs/reference/ledger.md, When the ledger refuses.")
+
+UNANCHORED = N_(
+    "Put it back. Only if you know that ledger.db is the newest copy: riad ledger checkpoint > ledger.checkpoint, in "
+    "the data directory; see docs/reference/ledger.md, When the ledger refuses."
+)
 
 
 class State(NamedTuple):
@@ -94,6 +100,9 @@ def verified(db: sqlite3.Connection, verifier: Verifier, anchor: Checkpoint | No
 
     # (5) Nothing that was signed before is missing or different.
     _check_anchor(anchor, checkpoint, nodes)
+
+    # (6) There is no hole behind that edge, as far as a few looks can tell.
+    probe(size, nodes, lambda index: next(iter(read_entries(db, index, index + 1)), None), REMEDY)
     return State(note, frontier, tuple(_edges(db, size)))
 
 
@@ -101,8 +110,9 @@ def _check_anchor(anchor: Checkpoint | None, checkpoint: Checkpoint, nodes: Tile
     if anchor is None:
         # The file is made with the database, before any entry: only a deleted file looks like this.
         if checkpoint.size:
-            _broken(
+            raise EvidenceBroken(
                 N_("ledger.checkpoint is missing beside a ledger of {size} entries: an old backup would go unseen."),
+                remedy=UNANCHORED,
                 size=checkpoint.size,
             )
         return

@@ -1,12 +1,15 @@
 """Verify a receipt of a Riad ledger, without trusting whoever runs it.
 
     python verify.py RECEIPT --key KEY
+    python verify.py RECEIPT --policy POLICY
 
 RECEIPT is a file, or - for standard input; KEY is the log's public key (``name+hash+key``) or a file that holds it.
-Exit status: 0 the receipt is good, 1 it is not, 2 wrong usage. ``--json`` prints one JSON document.
+POLICY is a file (C2SP tlog-policy) that names the log's key, the witnesses and how many of them must have cosigned;
+without one, witnesses are not looked at. Exit status: 0 the receipt is good, 1 it is not, 2 wrong usage. ``--json``
+prints one JSON document.
 
 This one file needs Python 3.11 and the package ``cryptography``, and nothing of Riad: copy it, read it, run it. It
-follows C2SP tlog-proof, tlog-checkpoint and signed-note, and RFC 9162, section 2.1.
+follows C2SP tlog-proof, tlog-checkpoint, tlog-cosignature, tlog-policy and signed-note, and RFC 9162, section 2.1.
 """
 
 from __future__ import annotations
@@ -16,8 +19,9 @@ import base64
 import binascii
 import hashlib
 import json
+import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from io import TextIOWrapper
@@ -28,8 +32,14 @@ from typing import Any, NamedTuple, NoReturn
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
+try:
+    from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PublicKey
+except ImportError:  # a cryptography before it knew the algorithm
+    MLDSA44PublicKey = None  # type: ignore[assignment,misc]
+
 MAGIC = "c2sp.org/tlog-proof@v1"
 MAX_RECEIPT = 1 << 20  # bytes; the largest real one is far below
+_CONTROL = bytes(set(range(32)) - set(b"\n"))  # in UTF-8 these bytes stand for nothing else
 
 Translate = Callable[..., str]
 
@@ -57,6 +67,42 @@ class BadKey(ValueError):
     """The key given is no Ed25519 key of a log."""
 
 
+class BadPolicy(ValueError):
+    """The file given is no policy. ``line`` is the number of the line that is wrong, 0 where none is."""
+
+    def __init__(self, line: int, message: str) -> None:
+        super().__init__(english(N_("line {line}: {reason}"), line=line, reason=message) if line else message)
+        self.line = line
+        self.message = message
+
+
+class WitnessKey(NamedTuple):
+    """A witness's public key; ``kind`` 4 is Ed25519, 6 is ML-DSA-44 (C2SP tlog-cosignature)."""
+
+    name: str
+    key_id: bytes
+    kind: int
+    public: bytes
+
+
+@dataclass
+class Policy:
+    """Who must vouch for a checkpoint (C2SP tlog-policy). A group is how many of which members, in the file's names."""
+
+    logs: list[str] = field(default_factory=list)
+    witnesses: dict[str, WitnessKey] = field(default_factory=dict)
+    groups: dict[str, tuple[int, list[str]]] = field(default_factory=dict)
+    quorum: str = "none"
+
+    def reached(self, cosigned: Collection[str], name: str | None = None) -> bool:
+        """Whether the witnesses of these names make up the quorum (or the group of that name)."""
+        name = self.quorum if name is None else name
+        if name in self.groups:
+            least, members = self.groups[name]
+            return sum(self.reached(cosigned, member) for member in members) >= least
+        return name == "none" or name in cosigned
+
+
 class Step(NamedTuple):
     """One thing that was checked, and what it proves. Sentences are templates with ``values``."""
 
@@ -76,6 +122,8 @@ class Report:
     index: int = 0
     entry: bytes = b""
     strangers: int = 0
+    asked: int = 0  # how many witnesses the policy names
+    cosigned: dict[str, int] = field(default_factory=dict)  # who of them cosigned, and when (POSIX seconds)
 
     def add(self, done: str, proves: str, **values: Any) -> None:
         self.steps.append(Step(done, proves, values))
@@ -93,15 +141,18 @@ NOT_PROVED = (
     N_("The prompt and the answer: the log never holds them."),
     N_("That what the entry says is true: it is what the platform recorded, at a time by its own clock."),
     N_("That nothing else happened: what was never recorded has no entry."),
-    N_(
-        "That everybody sees the same log: unwitnessed, the operator could show others another one. Keep this receipt: "
-        "against a log that differs it is the proof."
-    ),
+)
+UNWITNESSED = N_(
+    "That everybody sees the same log: unwitnessed, the operator could show others another one. Keep this receipt: "
+    "against a log that differs it is the proof."
 )
 
 
-def verify(receipt: bytes, vkey: str) -> Report:
-    """Check a receipt against a log's public key. Raises ``BadReceipt`` at the first step that fails, ``BadKey``."""
+def verify(receipt: bytes, vkey: str, policy: Policy | None = None) -> Report:
+    """Check a receipt against a log's public key, and against a policy's witnesses where one is given.
+
+    Raises ``BadReceipt`` at the first step that fails, ``BadKey``.
+    """
     report = Report()
 
     # (1) The file has exactly the form of a receipt.
@@ -151,26 +202,22 @@ def verify(receipt: bytes, vkey: str) -> Report:
         index=report.index,
     )
 
-    # (6) Witnesses. This version knows none, and says so instead of counting strangers' signatures.
-    report.add(
-        N_("The receipt is unwitnessed: {count} other signatures, none checked."),
-        N_("Nothing: only the operator vouches for it."),
-        count=report.strangers,
-    )
+    # (6) As many witnesses cosigned the checkpoint as the policy asks for.
+    if policy is not None:
+        _ask_witnesses(report, note, root, policy)
+    if not report.cosigned:
+        report.add(
+            N_("The receipt is unwitnessed: {count} other signatures, none checked."),
+            N_("Nothing: only the operator vouches for it."),
+            count=report.strangers,
+        )
     return report
 
 
 def parse_key(vkey: str) -> tuple[str, bytes, bytes]:
     """A key's text form: its name, its 4-byte id, its 32 public bytes (C2SP signed-note). Raises ``BadKey``."""
-    name, _, rest = vkey.strip().partition("+")
-    identity, _, encoded = rest.partition("+")
-    data = _unb64(encoded)
-    if not name or data is None or len(data) != 33 or data[0] != 1:
-        raise BadKey(N_("This is not a log's public key: name+hash+key, as `riad ledger key` prints it."))
-    key_id = hashlib.sha256(name.encode(errors="replace") + b"\n" + data).digest()[:4]
-    if identity != key_id.hex():
-        raise BadKey(N_("The key's name and its hash do not belong together: the key was mistyped or changed."))
-    return name, key_id, data[1:]
+    name, key_id, _, public = _parse_vkey(vkey, {1: 32})
+    return name, key_id, public
 
 
 def find_key(given: str) -> str:
@@ -184,6 +231,135 @@ def find_key(given: str) -> str:
     return given
 
 
+def parse_policy(data: bytes) -> Policy:
+    """Read a policy file (C2SP tlog-policy). Raises ``BadPolicy`` with the number of the line that is wrong."""
+    text = data.decode("utf-8", "surrogateescape")  # names are bytes; most are UTF-8, and none is changed
+    if any((c < " " and c not in "\t\n") or c == "\x7f" for c in text):
+        raise BadPolicy(0, N_("The policy holds control characters."))
+    policy, members, quorums = Policy(), set[str](), 0
+    for number, line in enumerate(text.split("\n"), 1):
+        kind, *words = [word for word in re.split("[ \t]+", line) if word] or ["#"]
+        if kind.startswith("#"):
+            continue
+        known = {*policy.witnesses, *policy.groups}
+        try:
+            if kind == "log" and len(words) in (1, 2):
+                if parse_key(words[0])[2] in [parse_key(vkey)[2] for vkey in policy.logs]:
+                    raise BadPolicy(number, N_("this log's key was named before"))
+                policy.logs.append(words[0])
+            elif kind == "witness" and len(words) in (2, 3) and words[0] not in {*known, "none"}:
+                key = parse_witness_key(words[1])
+                if key.public in [other.public for other in policy.witnesses.values()]:
+                    raise BadPolicy(number, N_("this witness's key was named before"))
+                policy.witnesses[words[0]] = key
+            elif kind == "group" and len(words) > 2 and words[0] not in {*known, "none"}:
+                name, least, *inside = words
+                if len(set(inside)) != len(inside) or not known.issuperset(inside) or members.intersection(inside):
+                    raise BadPolicy(number, N_("a member is named above, and in one group only"))
+                count = {"any": 1, "all": len(inside)}.get(least) or _number(least)
+                if not count or count > len(inside):
+                    raise BadPolicy(number, N_("a group's threshold is any, all, or from 1 to its number of members"))
+                policy.groups[name] = count, inside
+                members.update(inside)
+            elif kind == "quorum" and len(words) == 1 and words[0] in {*known, "none"} and not quorums:
+                policy.quorum = words[0]
+                quorums += 1
+            else:
+                raise BadPolicy(number, N_("no log, witness, group or quorum, or it names what is not defined above"))
+        except BadKey as error:
+            raise BadPolicy(number, str(error)) from None
+    if not quorums:
+        raise BadPolicy(0, N_("The policy has no quorum line."))
+    return policy
+
+
+def parse_witness_key(vkey: str) -> WitnessKey:
+    """A witness key's text form. Raises ``BadKey``."""
+    key = WitnessKey(*_parse_vkey(vkey, {4: 32, 6: 1312}))
+    if key.kind == 6 and MLDSA44PublicKey is None:
+        raise BadKey(N_("This key is of the kind ML-DSA-44: it needs a newer version of the package cryptography."))
+    return key
+
+
+def log_of(receipt: bytes, policy: Policy) -> str:
+    """The key of the policy's log that a receipt says it is of, else any of them. Raises ``BadPolicy``."""
+    if not policy.logs:
+        raise BadPolicy(0, N_("The policy names no log: give its key too."))
+    signers = {line.split(b" ")[1] for line in receipt.splitlines() if line.startswith("—".encode() + b" ")}
+    return next((vkey for vkey in policy.logs if vkey.partition("+")[0].encode() in signers), policy.logs[0])
+
+
+def cosigned_at(key: WitnessKey, text: str, root: bytes, stamped: bytes) -> int | None:
+    """When a witness cosigned a checkpoint, in POSIX seconds; None where the signature is not its own."""
+    origin, size, _ = text.split("\n", 2)
+    time = int.from_bytes(stamped[:8])
+    try:
+        if key.kind == 4:
+            message = f"cosignature/v1\ntime {time}\n{text}".encode()
+            Ed25519PublicKey.from_public_bytes(key.public).verify(stamped[8:], message)
+        else:
+            cosigner, log = key.name.encode(), origin.encode()
+            message = b"subtree/v1\n\0" + bytes([len(cosigner)]) + cosigner + stamped[:8] + bytes([len(log)]) + log
+            message += bytes(8) + int(size).to_bytes(8) + root
+            MLDSA44PublicKey.from_public_bytes(key.public).verify(stamped[8:], message)
+    except (InvalidSignature, ValueError):
+        return None
+    return time if time < 1 << 63 else None
+
+
+def _ask_witnesses(report: Report, note: str, root: bytes, policy: Policy) -> None:
+    """Count the policy's witnesses that cosigned. Others' signatures are ignored, as the formats ask."""
+    text, signatures = _parse_note(note)
+    times: dict[str, int] = {}
+    for signer, identity, stamped in signatures:
+        for name, key in policy.witnesses.items():
+            if (signer, identity) != (key.name, key.key_id):
+                continue
+            time = cosigned_at(key, text, root, stamped)
+            if time is None:
+                raise BadReceipt(6, N_("The cosignature by {name} does not fit the checkpoint."), name=signer)
+            times[name] = min(time, times.get(name, time))
+            report.strangers -= 1
+    report.asked = len(policy.witnesses)
+    if not policy.reached(times):
+        message = N_(
+            "Too few witnesses: {count} of the policy's {asked} cosigned the checkpoint; its quorum is not reached. "
+            "If the entry is new, ask for its receipt again in a minute."
+        )
+        raise BadReceipt(6, message, count=len(times), asked=report.asked)
+    if not times:
+        return
+    report.cosigned = {policy.witnesses[name].name: time for name, time in times.items()}
+    order = sorted(times, key=times.__getitem__)
+    enough = next(n for n in range(1, len(order) + 1) if policy.reached(order[:n]))
+    report.add(
+        N_("Witnessed: {count} of the policy's {asked} witnesses cosigned the checkpoint, {witnesses}."),
+        N_(
+            "The entry was in the log by {time}. Each of them saw the log only grow and cosigned no other history. "
+            "That they are independent of the operator you must know from elsewhere."
+        ),
+        count=len(times),
+        asked=report.asked,
+        witnesses=", ".join(f"{_safe(name)} ({_when(time * 1000)})" for name, time in report.cosigned.items()),
+        time=_when(times[order[enough - 1]] * 1000),
+    )
+
+
+def _parse_vkey(vkey: str, lengths: dict[int, int]) -> tuple[str, bytes, int, bytes]:
+    """Name, key id, kind and public bytes of a key whose kind is one of these (C2SP signed-note)."""
+    name, _, rest = vkey.strip().partition("+")
+    identity, _, encoded = rest.partition("+")
+    data = _unb64(encoded)
+    if not name or not data or len(data) - 1 != lengths.get(data[0]):
+        if 1 in lengths:
+            raise BadKey(N_("This is not a log's public key: name+hash+key, as `riad ledger key` prints it."))
+        raise BadKey(N_("This is not a witness's public key: name+hash+key, as `riad witness key` prints it."))
+    key_id = hashlib.sha256(name.encode(errors="replace") + b"\n" + data).digest()[:4]
+    if identity != key_id.hex():
+        raise BadKey(N_("The key's name and its hash do not belong together: the key was mistyped or changed."))
+    return name, key_id, data[0], data[1:]
+
+
 def _split(receipt: bytes) -> tuple[bytes, int, list[bytes], str]:
     """The entry, its index, the proof's hashes and the checkpoint's note."""
     if len(receipt) > MAX_RECEIPT:
@@ -192,7 +368,7 @@ def _split(receipt: bytes) -> tuple[bytes, int, list[bytes], str]:
         text = receipt.decode()
     except UnicodeDecodeError:
         _malformed(N_("it is not UTF-8"))
-    if any(character < " " and character != "\n" for character in text):
+    if len(receipt.translate(None, _CONTROL)) != len(receipt):
         _malformed(N_("it holds control characters; some mail programs add them"))
     head, separator, note = text.partition("\n\n")
     lines = head.split("\n")
@@ -353,13 +529,20 @@ def describe(report: Report, tr: Translate = english) -> Iterator[str]:
         yield f"{number}. {tr(step.done, **step.values)}"
         yield "   " + tr(N_("Proves:")) + " " + tr(step.proves, **step.values)
     yield tr(N_("Not proved:"))
-    for sentence in NOT_PROVED:
+    for sentence in _not_proved(report):
         yield "   " + tr(sentence)
     yield tr(N_("The entry says:"))
     entry = report.facts()
     for sentence in words(entry, tr) if entry is not None else [tr(N_("It is not JSON."))]:
         yield "   " + sentence
-    yield tr(N_("GOOD: the receipt verifies (unwitnessed)."))
+    if report.cosigned:
+        yield tr(N_("GOOD: the receipt verifies (witnessed: {k} of {n})."), k=len(report.cosigned), n=report.asked)
+    else:
+        yield tr(N_("GOOD: the receipt verifies (unwitnessed)."))
+
+
+def _not_proved(report: Report) -> tuple[str, ...]:
+    return NOT_PROVED if report.cosigned else (*NOT_PROVED, UNWITNESSED)
 
 
 def failure(bad: BadReceipt, tr: Translate = english) -> str:
@@ -370,12 +553,14 @@ def failure(bad: BadReceipt, tr: Translate = english) -> str:
 
 def document(report: Report, tr: Translate = english) -> dict[str, Any]:
     """A report for a program."""
-    head = {"ok": True, "witnessed": False, "origin": report.origin, "size": report.size, "root": report.root}
+    witnesses = [{"witness": name, "time": time} for name, time in report.cosigned.items()]
+    head = {"ok": True, "witnessed": bool(witnesses), "witnesses": witnesses, "of": report.asked}
+    head |= {"origin": report.origin, "size": report.size, "root": report.root}
     steps = [
         {"step": number, "done": tr(step.done, **step.values), "proves": tr(step.proves, **step.values)}
         for number, step in enumerate(report.steps, 1)
     ]
-    unproved = [tr(sentence) for sentence in NOT_PROVED]
+    unproved = [tr(sentence) for sentence in _not_proved(report)]
     return head | {"index": report.index, "entry": report.facts(), "steps": steps, "not_proved": unproved}
 
 
@@ -383,15 +568,20 @@ def main(arguments: list[str] | None = None) -> int:
     """Verify as asked on the command line; the exit status."""
     parser = argparse.ArgumentParser(description="Verify a receipt of a Riad ledger.")
     parser.add_argument("receipt", help="the receipt's file, or - for standard input")
-    parser.add_argument("--key", required=True, help="the log's public key (name+hash+key), or a file that holds it")
+    parser.add_argument("--key", help="the log's public key (name+hash+key), or a file that holds it")
+    parser.add_argument("--policy", help="a file that names log, witnesses and quorum (tlog-policy)")
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     options = parser.parse_args(arguments)
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a terminal that cannot show a letter shows its number
     try:
         receipt = sys.stdin.buffer.read() if options.receipt == "-" else Path(options.receipt).read_bytes()
-        report = verify(receipt, find_key(options.key))
-    except (OSError, UnicodeDecodeError, BadKey) as error:
+        policy = parse_policy(Path(options.policy).read_bytes()) if options.policy else None
+        if policy is None and options.key is None:
+            parser.error("give --key, --policy or both")
+        key = log_of(receipt, policy) if options.key is None and policy else find_key(options.key or "")
+        report = verify(receipt, key, policy)
+    except (OSError, UnicodeDecodeError, BadKey, BadPolicy) as error:
         print(f"verify: {error}", file=sys.stderr)
         return 2
     except BadReceipt as bad:
