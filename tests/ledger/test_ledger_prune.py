@@ -96,6 +96,14 @@ def test_a_damage_below_the_minimum_is_none(copy: Path) -> None:
     assert [fault.where for fault in audit(partial(Reader, copy)).faults] == ["entry 600"]
 
 
+def test_a_start_looks_for_holes_above_the_minimum(copy: Path) -> None:
+    prune(copy, ORIGIN, 512)
+    Log.open(copy, ORIGIN).close()
+    damage(copy, "DELETE FROM entry WHERE id = 512")
+    with pytest.raises(EvidenceBroken, match="Entry 512"):
+        Log.open(copy, ORIGIN)
+
+
 def test_a_crash_between_the_minimum_and_the_deletion(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Rows below the minimum are left: nobody promises them, the log opens, and the next prune deletes them."""
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 
-from riad.ledger.recovery import tile_key
 from riad.ledger.tiles import HEIGHT, WIDTH
 
 BATCH = WIDTH * WIDTH  # rows deleted in one transaction: some 40 MB of write-ahead log
@@ -39,5 +38,5 @@ def delete_below(db: sqlite3.Connection, minimum: int, size: int) -> Iterator[in
         db.execute("DELETE FROM entry WHERE id < ?", (end,))
         yield end
     for level in range(-(-size.bit_length() // HEIGHT)):
-        whole = minimum >> HEIGHT * (level + 1)
-        db.execute("DELETE FROM tile WHERE id >= ? AND id < ?", (tile_key(level, 0), tile_key(level, whole)))
+        first, whole = level << 48, minimum >> HEIGHT * (level + 1)
+        db.execute("DELETE FROM tile WHERE id >= ? AND id < ?", (first, first + whole))

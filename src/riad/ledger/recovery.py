@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, NoReturn
 from riad.errors import EvidenceBroken, RiadError
 from riad.ledger import merkle
 from riad.ledger.merkle import HASH_SIZE, Frontier
+from riad.ledger.minimum import read_minimum
 from riad.ledger.note import Checkpoint, Verifier
 from riad.ledger.probe import probe
 from riad.ledger.tiles import HEIGHT, WIDTH, TileNodes
@@ -102,7 +103,7 @@ def verified(db: sqlite3.Connection, verifier: Verifier, anchor: Checkpoint | No
     _check_anchor(anchor, checkpoint, nodes)
 
     # (6) There is no hole behind that edge, as far as a few looks can tell.
-    probe(size, nodes, lambda index: next(iter(read_entries(db, index, index + 1)), None), REMEDY)
+    probe(size, nodes, lambda index: next(iter(read_entries(db, index, index + 1)), None), REMEDY, read_minimum(db))
     return State(note, frontier, tuple(_edges(db, size)))
 
 
