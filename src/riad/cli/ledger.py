@@ -12,7 +12,8 @@ from riad.cli.ledger_common import Config, DataDir
 from riad.cli.ledger_common import open_reader as _reader
 from riad.cli.ledger_common import print_facts as _print
 from riad.cli.ledger_keeping import audit, export, prune
-from riad.cli.ledger_reading import search, show, stats, tail
+from riad.cli.ledger_reading import show, tail
+from riad.cli.ledger_search import search, stats
 from riad.errors import BadRequest
 from riad.texts import N_, _
 
