@@ -189,6 +189,10 @@ def test_fields_of_later_formats_are_counted(tmp_path: Path) -> None:
     seal = {"kind": "shard", "time": START, "v": 1, "next_origin": "x"}
     write(tmp_path, [json.dumps(entry, sort_keys=True).encode() for entry in (first, second, seal)])
     assert updated(tmp_path, Filter(experiment="exp-7")) == [0]
+    write(
+        tmp_path, [json.dumps(json.loads(outcome(3, of=0)) | {"decision_shard": shard}).encode() for shard in (2, -1)]
+    )
+    assert updated(tmp_path, Filter(status="ok")) == [0]
     with Index(Files(tmp_path).searched) as index:
         assert query.count(index, Filter())["energy"] == 1250
 

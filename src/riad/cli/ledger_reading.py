@@ -141,10 +141,12 @@ def _related(
 
     if facts is None:
         return None
-    if facts.get("kind") == "outcome" and isinstance(decision := facts.get("decision"), int):
-        of, number = place.unpack(decision)
-        known = of in logs and logs[of].minimum() <= number < logs[of].size() and decision != at
-        return decision if known else None
+    if facts.get("kind") == "outcome":
+        of, number = facts.get("decision_shard", 0), facts.get("decision")
+        if of in logs and isinstance(number, int) and logs[of].minimum() <= number < logs[of].size():
+            decision = place.pack(of, number)
+            return decision if decision != at else None
+        return None
     if facts.get("kind") == "decision":
         with opened_index(logs, data_dir, config, quiet=quiet) as index:
             found = query.attempt(index, at)
