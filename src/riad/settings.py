@@ -104,6 +104,7 @@ class Witness(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
 class Ledger(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     origin: str = "riad.local/ledger"  # the log's identity in every checkpoint: choose it once
     max_queue: int = 16384
+    url: str = ""  # a PostgreSQL; "sqlite": a file in the data directory; empty: as the store. RIAD_LEDGER_URL wins
     witnesses: tuple[Witness, ...] = ()
     quorum: int = 0  # how many witnesses make a receipt witnessed; 0: more than half
     witness_every: float = 10.0  # seconds between two checkpoints sent to them
@@ -137,6 +138,12 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     def database_url(self) -> str:
         """The store's SQLAlchemy URL."""
         return os.environ.get("RIAD_DATABASE_URL") or self.store.url or f"sqlite:///{self.data_dir / 'riad.db'}"
+
+    @property
+    def ledger_url(self) -> str:
+        """The URL of the PostgreSQL that holds the ledger; empty where a file in the data directory does."""
+        url = os.environ.get("RIAD_LEDGER_URL") or self.ledger.url or self.database_url
+        return "" if url == "sqlite" or url.startswith("sqlite:") else url
 
 
 def laptop(home: str) -> tuple[Site, ...]:

@@ -29,6 +29,7 @@ class OwnerProcess:
         *,
         before: Callable[[], None] | None = None,
         program: Sequence[str] = ("-m", "riad.ledger.owner"),
+        url: str = "",
     ) -> None:
         self.data_dir = data_dir
         self.process = subprocess.Popen(
@@ -37,6 +38,7 @@ class OwnerProcess:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             preexec_fn=before,
+            env={**os.environ, "RIAD_LEDGER_URL": url},
         )
         assert self.process.stdout is not None
         self.ready = self.process.stdout.readline() == b"ready\n"
@@ -63,9 +65,9 @@ async def until(condition: Callable[[], bool]) -> None:
             await asyncio.sleep(0.002)
 
 
-def audit(data_dir: Path) -> list[bytes]:
+def audit(data_dir: Path, url: str = "", shard: int = 0) -> list[bytes]:
     """Every entry of a log, after computing every hash of it anew and comparing with what is stored and signed."""
-    with Reader(data_dir) as reader:
+    with Reader(data_dir, url, shard) as reader:
         text = Verifier.parse(reader.vkey()).open(reader.checkpoint())
         head = Checkpoint.parse(text)
         entries = [

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from riad.cli.ledger import app
-from riad.ledger.entry import Decision, Outcome, SiteFacts, Tokens
+from riad.ledger.entry import Decision, KeyChange, Outcome, SiteFacts, Tokens, Turn
 from riad.ledger.files import Files
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "reference" / "ledger.md").read_text()
@@ -22,7 +22,14 @@ def section(title: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("title", "struct"), [("### `decision`", Decision), ("### `site_facts`", SiteFacts), ("### `outcome`", Outcome)]
+    ("title", "struct"),
+    [
+        ("### `decision`", Decision),
+        ("### `site_facts`", SiteFacts),
+        ("### `outcome`", Outcome),
+        ("### `shard`", Turn),
+        ("### `key`", KeyChange),
+    ],
 )
 def test_every_field_is_documented_and_no_other(title: str, struct: type[msgspec.Struct]) -> None:
     documented = set(re.findall(r"^\| `(\w+)`", section(title), re.MULTILINE))
@@ -33,7 +40,7 @@ def test_tokens_commands_and_files_are_documented() -> None:
     for name in Tokens.__struct_fields__:
         assert f"`{name}`" in section("### `outcome`")
     for command in app.registered_commands:
-        assert f"`riad ledger {command.callback.__name__}" in section("## Commands")  # type: ignore[union-attr]
+        assert f"`riad ledger {command.name or command.callback.__name__}" in section("## Commands")  # type: ignore[union-attr]
     files = Files(Path())
     written = (files.database, files.key, files.vkey, files.anchor, files.lock, files.socket)
     for path in (*written, files.audited, files.searched):

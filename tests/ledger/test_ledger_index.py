@@ -294,6 +294,23 @@ def test_what_an_entry_holds_cannot_move_the_cursor(tmp_path: Path) -> None:
         assert "[bold]x" in text
 
 
+def test_shards_are_searched_together(tmp_path: Path) -> None:
+    """A later year's entries have names of their own, and may close what an earlier year decided."""
+    write(tmp_path, [decision(0), decision(1)])
+    late = json.loads(outcome(2, of=1))
+    write(tmp_path, [decision(3, site="oujda"), json.dumps(late).encode()], now=1_798_800_000.0)
+    options = ("--data-dir", tmp_path)
+    found = answer("search", *options)["matches"]
+    assert [match["place"] for match in found] == ["2027.1", "1", "0"]
+    assert found[1]["outcome_place"] == "2027.2"
+    assert answer("show", "1", *options)["related"]["entry"] == late
+    assert answer("show", "2027.2", *options)["related"]["entry"] == json.loads(decision(1))
+    assert answer("show", "1", "--shard", 2027, *options)["entry"]["site"] == "oujda"
+    assert answer("show", f"2027.1-{3:032x}", *options)["entry"]["site"] == "oujda"
+    assert answer("stats", *options)["attempts"] == 3
+    assert [entry["place"] for entry in answer("tail", *options)["entries"]] == ["2027.0", "2027.1", "2027.2"]
+
+
 def test_stats(data_dir: Path) -> None:
     options = ("--data-dir", data_dir)
     facts = answer("stats", "--decision", "deny", *options)

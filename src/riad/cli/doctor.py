@@ -101,17 +101,21 @@ def _store(chosen: Settings) -> Finding:
 
 def _ledger(chosen: Settings) -> Finding:
     from riad.ledger.reader import Reader
+    from riad.ledger.sources import shards
 
-    if not (chosen.data_dir / "ledger.db").exists():
-        return Finding("ledger", True, _("no ledger yet; riad up makes it"))
+    where = "PostgreSQL" if chosen.ledger_url else "SQLite"
     try:
-        reader = Reader(chosen.data_dir)
-        size = reader.size()
-        if size:
-            reader.receipt(size - 1)
+        there = shards(chosen.data_dir, chosen.ledger_url)
+        if not there:
+            return Finding("ledger", True, _("no ledger yet; riad up makes it, in {where}", where=where))
+        with Reader.of(chosen, there[-1]) as reader:
+            size = reader.size()
+            if size:
+                reader.receipt(size - 1)
     except RiadError as error:
         return Finding("ledger", False, error.render(terminal_language()), _("See docs/reference/ledger.md, bad days."))
-    return Finding("ledger", True, _("{size} entries; the newest is proved by the checkpoint", size=size))
+    says = _("{size} entries in {where}; the newest is proved by the checkpoint", size=size, where=where)
+    return Finding("ledger", True, says)
 
 
 def _witnesses(chosen: Settings) -> Finding:

@@ -7,13 +7,8 @@ from typing import Annotated
 
 import typer
 
-from riad.cli import ledger_forms, output
-from riad.cli.ledger_common import Config, DataDir
-from riad.cli.ledger_common import open_reader as _reader
-from riad.cli.ledger_common import print_facts as _print
-from riad.cli.ledger_keeping import audit, export, prune
-from riad.cli.ledger_reading import show, tail
-from riad.cli.ledger_search import search, stats
+from riad.cli import ledger_forms, ledger_keeping, ledger_reading, ledger_search, output
+from riad.cli.ledger_common import Config, DataDir, Shard, open_reader, print_facts
 from riad.errors import BadRequest
 from riad.texts import N_, _
 
@@ -24,7 +19,7 @@ def _policy(data_dir: Path | None, config: Path | None) -> bytes:
     from riad import settings
     from riad.ledger import policy
 
-    return policy.text(_reader(data_dir, config).vkey().splitlines(), settings.load(config).ledger).encode()
+    return policy.text(open_reader(data_dir, config).vkey().splitlines(), settings.load(config).ledger).encode()
 
 
 @app.command(help=_("Verify a receipt: exit status 0 if it is good, 1 if it is not."))
@@ -70,7 +65,7 @@ def verify(
 @app.command(help=_("Print what a stranger verifies by: the log's key, its witnesses, their quorum."))
 def policy(data_dir: DataDir = None, config: Config = None, as_json: output.JsonOption = False) -> None:
     text = _policy(data_dir, config).decode()
-    _print({"policy": text}, text.rstrip("\n"), as_json)
+    print_facts({"policy": text}, text.rstrip("\n"), as_json)
 
 
 @app.command(help=_("Print the public key that receipts verify with; publish it where your users look."))
@@ -79,25 +74,61 @@ def key(
         str, typer.Option("--format", help=_("vkey for notes, pem for most tools, cose for a COSE_Key."))
     ] = "vkey",
     to: ledger_forms.Output = None,
+    shard: Shard = 0,
     data_dir: DataDir = None,
     config: Config = None,
     as_json: output.JsonOption = False,
 ) -> None:
-    vkey = _reader(data_dir, config).vkey()
+    vkey = open_reader(data_dir, config, shard).vkey()
     facts = {"origin": vkey.partition("+")[0]}
     ledger_forms.deliver(ledger_forms.keys(vkey, form), to, facts, "key", as_json=as_json)
 
 
 @app.command(help=_("Print the newest checkpoint, a signed note."))
-def checkpoint(data_dir: DataDir = None, config: Config = None, as_json: output.JsonOption = False) -> None:
+def checkpoint(
+    shard: Shard = 0, data_dir: DataDir = None, config: Config = None, as_json: output.JsonOption = False
+) -> None:
     from riad.ledger.note import Checkpoint, Verifier
 
-    with _reader(data_dir, config) as reader:
+    with open_reader(data_dir, config, shard) as reader:
         note = reader.checkpoint()
         head = Checkpoint.parse(Verifier.parse(reader.vkey()).open(note))
     facts = {"origin": head.origin, "size": head.size, "root": head.root.hex(), "checkpoint": note}
-    _print(facts, note.rstrip("\n"), as_json)
+    print_facts(facts, note.rstrip("\n"), as_json)
 
 
-for command in (show, tail, search, stats, export, audit, prune):
-    app.command()(command)
+@app.command(
+    "rotate-key",
+    help=_("Change the signing key: begin, so that both keys sign; later, with --finish, let the old one go."),
+)
+def rotate_key(
+    finish: Annotated[bool, typer.Option("--finish", help=_("Let the old key go."))] = False,
+    data_dir: DataDir = None,
+    config: Config = None,
+    as_json: output.JsonOption = False,
+) -> None:
+    from riad import settings
+    from riad.ledger import rotation
+
+    chosen = settings.load(config, data_dir=data_dir)
+    change = rotation.finish if finish else rotation.begin
+    verifier = change(chosen.data_dir, chosen.ledger.origin, chosen.ledger_url)
+    if finish:
+        says = _("The old key is gone; publish this one alone, keep the old public key for old receipts:")
+        then = _("Other machines of this ledger: copy ledger.key to each and restart it.")
+    else:
+        says = _("Both keys sign from now on; publish both:")
+        then = _("Copy ledger.key to every other machine of this ledger and restart it; finish later with --finish.")
+    facts = {"origin": verifier.name, "keys": verifier.vkeys.split("\n"), "finished": finish}
+    print_facts(facts, f"{says}\n{verifier.vkeys}\n{then}", as_json)
+
+
+app.command(help=_("Show an entry of the log, and what belongs to it, once their proofs are verified."))(
+    ledger_reading.show
+)
+app.command(help=_("Show the newest entries, one a line, each once its proof is verified."))(ledger_reading.tail)
+app.command(help=_("Find attempts by what the log says of them, newest first."))(ledger_search.search)
+app.command(help=_("Show how large the log is, and count its attempts."))(ledger_search.stats)
+app.command(help=_("Write the log as static files that any web server can publish."))(ledger_keeping.export)
+app.command(help=_("Re-read the whole log and say what is wrong where."))(ledger_keeping.audit)
+app.command(help=_("Let the oldest entries go."))(ledger_keeping.prune)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from riad.cli import output
-from riad.errors import BadRequest, NotFound
+from riad.errors import BadRequest
 from riad.texts import N_, _
 
 if TYPE_CHECKING:
@@ -38,16 +38,24 @@ def find_data_dir(data_dir: Path | None, config: Path | None) -> Path:
 
 def open_reader(data_dir: Path | None, config: Path | None, shard: int = 0) -> Reader:
     """The reader of one shard of the platform's ledger."""
+    from riad import settings
+    from riad.ledger.place import is_shard
     from riad.ledger.reader import Reader
 
-    if shard:
-        raise NotFound(N_("There is no shard {shard} of this ledger."), remedy=N_("Use 0."), shard=shard)
-    return Reader(find_data_dir(data_dir, config))
+    if not is_shard(shard):
+        raise BadRequest(N_("{shard} is no shard of a ledger."), remedy=N_("Use 0 or a year, as 2027."), shard=shard)
+    return Reader.of(settings.load(config, data_dir=data_dir), shard)
 
 
 def all_shards(data_dir: Path | None, config: Path | None) -> dict[int, Reader]:
     """The readers of every shard that is there, oldest first."""
-    return {0: open_reader(data_dir, config)}
+    from riad import settings
+    from riad.ledger.reader import Reader
+    from riad.ledger.sources import shards
+
+    chosen = settings.load(config, data_dir=data_dir)
+    found = shards(chosen.data_dir, chosen.ledger_url) or [0]
+    return {number: Reader.of(chosen, number) for number in found}
 
 
 def print_facts(facts: dict[str, Any], text: str, as_json: bool) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from riad.cli import ledger_forms, output
-from riad.cli.ledger_common import Config, DataDir, Shard, moment, print_facts, shown
+from riad.cli.ledger_common import Config, DataDir, Shard, all_shards, moment, print_facts, shown
 from riad.cli.ledger_logs import Facts, log_of, nothing_matches, opened_index, opened_logs, read_proved
 from riad.cli.ledger_search import MAX_ROWS
 from riad.errors import BadRequest, NotFound
@@ -98,6 +98,9 @@ def tail(
             time.sleep(POLL)
             begin, size = size, logs[shard].size()
             _print_lines(read_proved(logs, [place.pack(shard, index) for index in range(begin, size)]), as_json)
+            if begin == size:  # a finished shard has been shown to its end before the next one is looked for
+                logs |= {number: reader for number, reader in all_shards(data_dir, config).items() if number > shard}
+                shard, size = (shard, size) if max(logs) == shard else (min(key for key in logs if key > shard), 0)
 
 
 def _parse_name(name: str, shard: int) -> tuple[int | None, str | None]:

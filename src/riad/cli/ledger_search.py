@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import typer
 
 from riad.cli import output
-from riad.cli.ledger_common import Config, DataDir, find_data_dir, instant, moment, shown
+from riad.cli.ledger_common import Config, DataDir, instant, moment, shown
 from riad.cli.ledger_logs import Facts, nothing_matches, opened_index, opened_logs, read_proved
 from riad.errors import BadRequest
 from riad.texts import N_, _
@@ -110,17 +110,14 @@ def stats(
 ) -> None:
     """Show how large the log is, and count what was decided: by decision, site, crossing, rule, data class."""
     from riad.ledger import query
-    from riad.ledger.files import Files
 
     wanted = _filter(locals())
     with opened_logs(data_dir, config) as logs, opened_index(logs, data_dir, config, quiet=as_json) as index:
         size = sum(reader.size() for reader in logs.values())
         origin = logs[max(logs)].vkey().partition("+")[0]
+        held = sum(reader.bytes_held() for reader in logs.values())
         counted = query.count(index, wanted)
         span = index.span()
-    database = Files(find_data_dir(data_dir, config)).database
-    files = [database, database.with_name(database.name + "-wal")]
-    held = sum(file.stat().st_size for file in files if file.exists())
     facts = {"origin": origin, "entries": size, "bytes": held, "bytes_per_entry": held // size if size else None}
     if as_json:
         output.document(facts | counted)

@@ -10,6 +10,7 @@ from typing import Literal
 from riad.gateway.calls import Call
 from riad.gateway.plan import Crossing, Need, Route
 from riad.law.rules import Masking
+from riad.ledger import place
 from riad.ledger.entry import UNSET, Decision, Outcome, SiteFacts, Tokens, encode
 from riad.settings import Site
 from riad.tenants.keys import Key
@@ -50,12 +51,15 @@ class Evidence:
         tokens: tuple[int, int] | None,
         new: Mapping[str, int] = NOTHING,
     ) -> bytes:
-        """The entry that closes an attempt. ``http`` is the engine's status, 0 when it never answered."""
+        """The entry that closes an attempt. ``decision`` is the place of the one that opened it, ``http`` the engine's
+        status, 0 when it never answered."""
+        shard, index = place.unpack(decision)
         return encode(
             Outcome(
                 answer_findings=dict(new) if new else UNSET,
                 answer_masked=self.key.answers == "mask" if new else UNSET,
-                decision=decision,
+                decision=index,
+                decision_shard=shard or UNSET,
                 http=http,
                 id=self.id,
                 milliseconds=int((time.monotonic() - self._began) * 1000),
@@ -66,15 +70,15 @@ class Evidence:
             )
         )
 
-    def receipt(self, index: int) -> str:
+    def receipt(self, at: int) -> str:
         """The receipt's name: the entry's place in the log, and the request's unguessable id."""
-        return f"{index}-{self.id}"
+        return f"{place.name(at)}-{self.id}"
 
-    def headers(self, route: Route, index: int, new: Mapping[str, int] = NOTHING) -> list[tuple[bytes, bytes]]:
+    def headers(self, route: Route, at: int, new: Mapping[str, int] = NOTHING) -> list[tuple[bytes, bytes]]:
         """The headers that tell the caller what happened. ``new`` counts what only the answer says of persons."""
         headers = [
             (b"x-request-id", self.id.encode()),
-            (b"x-riad-receipt", self.receipt(index).encode()),
+            (b"x-riad-receipt", self.receipt(at).encode()),
             (b"x-riad-site", route.berth.site.name.encode()),
             (b"x-riad-crossing", route.crossing.encode()),
             (b"x-riad-decision", route.decision.outcome.encode()),

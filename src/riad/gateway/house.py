@@ -77,7 +77,7 @@ class House:
         self.pools = {berth.name: _pool(berth.url, berth.site) for berth in self.catalogue.berths}
         self.heads = {berth.name: berth.headers() for berth in self.catalogue.berths}
         self.threads = ThreadPoolExecutor(4, thread_name_prefix="riad")
-        self.reader = Reader(settings.data_dir)
+        self._readers = {0: Reader.of(settings)}
         self._tasks: list[asyncio.Task[None]] = []
         self.ledger: LedgerClient
         self.backlog: Backlog
@@ -111,7 +111,22 @@ class House:
         for pool in self.pools.values():
             await pool.close()
         self.threads.shutdown()
-        self.reader.close()
+        for reader in tuple(self._readers.values()):
+            reader.close()
+
+    @property
+    def reader(self) -> Reader:
+        """The log's first shard."""
+        return self._readers[0]
+
+    def shard(self, number: int) -> Reader:
+        """The log's shard of that number, from any thread. Raises ``NotFound`` where there is none."""
+        reader = self._readers.get(number)
+        if reader is None:
+            reader = Reader.of(self.settings, number)
+            reader.size()  # a shard that is not there shall not be kept
+            self._readers[number] = reader
+        return reader
 
     def masking_key(self, key: Key) -> bytes:
         """The secret that a key's project makes its surrogates and tokens with."""

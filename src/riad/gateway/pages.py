@@ -23,7 +23,7 @@ from riad.gateway.openapi import document
 from riad.gateway.scanning import PATH as SCAN
 from riad.gateway.scanning import scanned
 from riad.gateway.wire import bearer, error_body, error_headers, our_fault
-from riad.ledger import cose
+from riad.ledger import cose, place
 from riad.sites.catalogue import Berth
 from riad.tenants.keys import Key
 from riad.texts import N_, choose
@@ -113,9 +113,9 @@ def pages(house: House) -> Starlette:
 
     async def receipt(request: Request) -> Response:
         key = await caller(request)
-        index, record = _parse_receipt(request.path_params["receipt"])
+        at, record = _parse_receipt(request.path_params["receipt"])
         form = _parse_format(request)
-        read = partial(_read_receipt, house, key, index, record, form)
+        read = partial(_read_receipt, house, key, at, record, form)
         data = await asyncio.get_running_loop().run_in_executor(house.threads, read)
         return Response(data, media_type=RECEIPT_FORMATS[form], headers={"cache-control": "private, no-store"})
 
@@ -132,8 +132,9 @@ def pages(house: House) -> Starlette:
         return Response(house.metrics.text(), media_type=house.metrics.content_type)
 
     async def log(request: Request) -> Response:
-        path = request.path_params["path"]
-        data = await asyncio.get_running_loop().run_in_executor(house.threads, house.reader.tile, path)
+        shard, path = _parse_static(request.path_params["path"])
+        read = lambda: house.shard(shard).tile(path)  # noqa: E731
+        data = await asyncio.get_running_loop().run_in_executor(house.threads, read)
         if path == "checkpoint":
             return Response(data, media_type="text/plain; charset=utf-8", headers={"cache-control": "no-cache"})
         headers = {"cache-control": "public, max-age=31536000, immutable"}
@@ -202,11 +203,23 @@ def _no_receipt() -> NotFound:
     )
 
 
+def _parse_static(path: str) -> tuple[int, str]:
+    """The shard and the path in it: ``checkpoint`` and ``tile/…``, under ``2027/`` for a later shard."""
+    year, _, rest = path.partition("/")
+    if len(year) == 4 and year.isascii() and year.isdigit() and place.is_shard(int(year)):
+        return int(year), rest
+    return 0, path
+
+
 def _parse_receipt(name: str) -> tuple[int, str]:
-    index, _, record = name.partition("-")
-    if not (index.isascii() and index.isdigit() and len(index) < 18 and len(record) == 32):
+    at, _, record = name.partition("-")
+    try:
+        parsed = place.parse(at)
+    except BadRequest:
+        raise _no_receipt() from None
+    if len(record) != 32:
         raise _no_receipt()
-    return int(index), record
+    return parsed, record
 
 
 def _parse_format(request: Request) -> str:
@@ -221,17 +234,18 @@ def _parse_format(request: Request) -> str:
     return form
 
 
-def _read_receipt(house: House, key: Key, index: int, record: str, form: str) -> str | bytes:
+def _read_receipt(house: House, key: Key, at: int, record: str, form: str) -> str | bytes:
     """A receipt in that format, if the entry at that place is that record and belongs to the caller's organisation."""
+    shard, index = place.unpack(at)
     try:
-        raw = house.reader.entry(index)
+        reader = house.shard(shard)
+        raw = reader.entry(index)
     except NotFound:
         raise _no_receipt() from None
     entry = msgspec.json.decode(raw)
     if entry.get("id") != record or entry.get("tenant") != key.tenant_pseudonym:
         raise _no_receipt()
     if form == "cose":
-        cose_receipt: bytes = house.reader.cose_receipt(index)
-        return cose_receipt
-    text: str = house.reader.receipt(index)  # the entry alone goes out only where it is proven, too
+        return reader.cose_receipt(index)
+    text = reader.receipt(index)  # the entry alone goes out only where it is proven, too
     return raw if form == "entry" else text

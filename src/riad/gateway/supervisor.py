@@ -159,7 +159,7 @@ class Platform:
         self._ledger = Child(
             N_("ledger"),
             ["-m", "riad.ledger.owner", "--data-dir", str(directory), "--origin", self.settings.ledger.origin],
-            dict(os.environ),
+            {**os.environ, "RIAD_LEDGER_URL": self.settings.ledger_url or "sqlite"},
         )
         engines = self._prepare_engines()
         self._workers = [self._worker(engines) for _ in range(self.settings.server.workers)]

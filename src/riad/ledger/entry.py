@@ -1,4 +1,5 @@
-"""What the ledger records: one ``Decision`` for each attempt at a request, one ``Outcome`` when it ended.
+"""What the ledger records: one ``Decision`` for each attempt at a request, one ``Outcome`` when it ended. Of
+itself it records a ``Turn`` where a year ends, and a ``KeyChange``.
 
 Never content: no prompt, no answer, no name, no value that was found, only types and counts. An entry is canonical
 JSON (RFC 8785): keys are ASCII and sorted; values are strings, integers below 2**53, booleans, and lists and objects
@@ -81,7 +82,8 @@ class Decision(
 class Outcome(
     msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind", tag="outcome", gc=False
 ):
-    """How a decided request ended. ``decision`` is the index of its decision in this log.
+    """How a decided request ended. ``decision`` is the index of its decision, ``decision_shard`` the shard that is in:
+    absent for the log's first, whichever this one is in.
 
     ``answer_findings`` counts data about persons in the answer that was not in its prompt; ``answer_masked`` tells
     whether the caller got it masked. Both are absent where there was none.
@@ -90,6 +92,7 @@ class Outcome(
     answer_findings: dict[str, Count] | UnsetType = UNSET
     answer_masked: bool | UnsetType = UNSET
     decision: Count
+    decision_shard: Count | UnsetType = UNSET
     http: Count
     id: str
     milliseconds: Count
@@ -100,7 +103,34 @@ class Outcome(
     v: Literal[1] = 1
 
 
-Entry = Decision | Outcome
+class Turn(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind", tag="shard", gc=False
+):
+    """Where one shard of the log ends and the next begins.
+
+    The last entry of a finished shard names the next one and its public keys, a line each; the first entry of the next
+    holds the last checkpoint of the one before, a signed note.
+    """
+
+    next_origin: str | UnsetType = UNSET
+    next_vkey: str | UnsetType = UNSET
+    previous_checkpoint: str | UnsetType = UNSET
+    previous_origin: str | UnsetType = UNSET
+    time: Count
+    v: Literal[1] = 1
+
+
+class KeyChange(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind", tag="key", gc=False
+):
+    """The log's key changes. ``note`` says how and is signed by the old key and the new one."""
+
+    note: str
+    time: Count
+    v: Literal[1] = 1
+
+
+Entry = Decision | Outcome | Turn | KeyChange
 
 _encoder = msgspec.json.Encoder(order="sorted")
 _decoder: msgspec.json.Decoder[Entry] = msgspec.json.Decoder(Entry)

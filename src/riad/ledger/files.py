@@ -6,27 +6,35 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
+from riad.ledger.place import is_shard
+
 
 class Files(NamedTuple):
-    """The paths of one ledger."""
+    """The paths of one ledger; of one of its shards where a shard has its own: ``ledger.db``, ``ledger-2027.db``."""
 
     data_dir: Path
+    shard: int = 0
 
     @property
     def database(self) -> Path:
-        return self.data_dir / "ledger.db"
+        return self._named("db")
 
     @property
     def key(self) -> Path:
         return self.data_dir / "ledger.key"
 
     @property
+    def next_key(self) -> Path:
+        """The key that a rotation is about to begin with."""
+        return self.data_dir / "ledger.key.next"
+
+    @property
     def vkey(self) -> Path:
-        return self.data_dir / "ledger.vkey"
+        return self._named("vkey")
 
     @property
     def anchor(self) -> Path:
-        return self.data_dir / "ledger.checkpoint"
+        return self._named("checkpoint")
 
     @property
     def witnessed(self) -> Path:
@@ -38,7 +46,7 @@ class Files(NamedTuple):
 
     @property
     def audited(self) -> Path:
-        return self.data_dir / "ledger.audited"
+        return self._named("audited")
 
     @property
     def searched(self) -> Path:
@@ -51,6 +59,24 @@ class Files(NamedTuple):
     @property
     def socket(self) -> Path:
         return socket_path(self.data_dir)
+
+    def anchored(self) -> list[int]:
+        """The shards that this directory has a checkpoint of, oldest first."""
+        return self._shards("checkpoint")
+
+    def databases(self) -> list[int]:
+        """The shards that this directory has a database of, oldest first."""
+        return self._shards("db")
+
+    def _named(self, suffix: str) -> Path:
+        return self.data_dir / (f"ledger-{self.shard}.{suffix}" if self.shard else f"ledger.{suffix}")
+
+    def _shards(self, suffix: str) -> list[int]:
+        years = {
+            path.stem.removeprefix("ledger-") for path in self.data_dir.glob(f"ledger-[0-9][0-9][0-9][0-9].{suffix}")
+        }
+        first = [0] if self._replace(shard=0)._named(suffix).exists() else []
+        return first + sorted(int(year) for year in years if is_shard(int(year)))
 
 
 def socket_path(data_dir: Path) -> Path:

@@ -1,58 +1,87 @@
-"""The ledger's signing key, in files: ``ledger.key``, a secret, and ``ledger.vkey``, to hand to everybody."""
+"""The ledger's signing key, in files: ``ledger.key``, a secret, and ``ledger.vkey``, to hand to everybody.
+
+Both hold one key a line: one normally, two while a change of keys overlaps (``rotation``). ``ledger.key`` is written
+under the log's own origin; each shard signs with the same key under its own.
+"""
 
 from __future__ import annotations
 
+from typing import NoReturn
+
 from riad.errors import BadRequest, BadSettings, EvidenceBroken
 from riad.ledger.files import Files, write_new
-from riad.ledger.note import Signer
+from riad.ledger.note import Signer, Verifier, check_name
 from riad.texts import N_
 
 
-def load_or_create(files: Files, origin: str) -> Signer:
-    """The key of this data directory, made on first start.
+def load(files: Files, origin: str) -> Signer | None:
+    """The key of this data directory, None where there is none.
 
-    Raises ``EvidenceBroken`` where a ledger lies without its key or with another's public one, ``BadSettings`` where
-    the key is unreadable or signs for another origin.
+    Raises ``BadSettings`` where it is unreadable or signs for another origin, ``BadRequest`` for an origin that cannot
+    be.
     """
-    if files.key.exists():
-        signer = load(files)
-    elif files.database.exists() or files.anchor.exists() or files.vkey.exists():
-        # A new key would start a second log under the first one's name.
-        raise EvidenceBroken(
-            N_("The ledger in {directory} is there, but its key {name} is not."),
-            remedy=N_("Put the key back from where you keep it; without it, start a new ledger with a new origin."),
-            directory=files.data_dir,
-            name=files.key.name,
-        )
-    else:
-        signer = Signer.generate(origin)
-        # A crash after this leaves a key and no ledger: the next start goes on from here.
-        write_new(files.key, signer.skey.encode() + b"\n", 0o600)
-    verifier = signer.verifier
-    if verifier.name != origin:
+    check_name(origin)
+    if not files.key.exists():
+        return None
+    signer = _load(files)
+    if signer.verifier.name != origin:
         raise BadSettings(
             N_("The ledger in {directory} is {name}, but the settings call it {origin}."),
             remedy=N_("Set ledger.origin back; a ledger keeps its origin for life."),
             directory=files.data_dir,
-            name=verifier.name,
+            name=signer.verifier.name,
             origin=origin,
         )
-    published = verifier.vkey + "\n"
+    return signer
+
+
+def create(files: Files, origin: str) -> Signer:
+    """A new key for a new log. Raises ``EvidenceBroken`` where this directory has had one."""
+    if files.anchored() or files.vkey.exists():
+        lost(files)
+    signer = Signer.generate(origin)
+    # A crash after this leaves a key and no ledger: the next start goes on from here.
+    write_new(files.key, signer.skeys.encode() + b"\n", 0o600)
+    return signer
+
+
+def lost(files: Files, *, shared: bool = False) -> NoReturn:
+    """Refuse: a new key would start a second log under the first one's name. Raises ``EvidenceBroken``."""
+    remedy = N_("Put the key back from where you keep it; without it, start a new ledger with a new origin.")
+    if shared:
+        remedy = N_("Copy ledger.key from the data directory of the machine that began the ledger, then start again.")
+    raise EvidenceBroken(
+        N_("The ledger of {directory} is there, but its key {name} is not."),
+        remedy=remedy,
+        directory=files.data_dir,
+        name=files.key.name,
+    )
+
+
+def check(files: Files, verifier: Verifier) -> None:
+    """Raises ``EvidenceBroken`` where the published key is another's. During a change of keys one in common will do."""
     if not files.vkey.exists():
-        write_new(files.vkey, published.encode(), 0o644)
-    elif _published(files) != published.encode():
+        return
+    published = set(_published(files).split())
+    if not published & set(verifier.vkeys.split("\n")):
         raise EvidenceBroken(
             N_("{public} is not the public half of {private}."),
             remedy=N_("Put back the pair that belongs to this ledger."),
             public=files.vkey.name,
             private=files.key.name,
         )
-    return signer
 
 
-def _published(files: Files) -> bytes:
+def publish(files: Files, verifier: Verifier) -> None:
+    """Write the public half where it is not written yet. Raises ``OSError``."""
+    text = verifier.vkeys + "\n"
+    if not files.vkey.exists() or _published(files) != text:
+        write_new(files.vkey, text.encode(), 0o644)
+
+
+def _published(files: Files) -> str:
     try:
-        return files.vkey.read_bytes()
+        return files.vkey.read_text("utf-8", "replace")
     except OSError as error:
         raise BadSettings(
             N_("{path} cannot be read: {error}."),
@@ -62,10 +91,9 @@ def _published(files: Files) -> bytes:
         ) from None
 
 
-def load(files: Files) -> Signer:
-    """The key of this data directory. Raises ``BadSettings`` where it is missing or unreadable."""
+def _load(files: Files) -> Signer:
     try:
-        return Signer.parse(files.key.read_text("ascii").strip())
+        return Signer.parse(files.key.read_text("ascii"))
     except (OSError, UnicodeDecodeError, BadRequest) as error:
         raise BadSettings(
             N_("The ledger's key {path} cannot be read: {error}."),

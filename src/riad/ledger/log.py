@@ -1,91 +1,106 @@
-"""The log in SQLite: entries, tiles and checkpoint grow together, in one transaction, under one owner.
+"""The log: one writer on each machine, one shard after another.
 
-A log is verified when it is opened (``recovery``) and continued from there. What a crash leaves is said where it can
-happen. Times on one core for 512 entries of 700 bytes: about 2 µs of CPU an entry, and one ``fsync`` a batch.
+Entries are appended to the newest shard. When the year has changed it is sealed and the next begun, in two steps: the
+old one's last entry names the next, the next one's first entry holds the old one's last checkpoint. A crash between
+the two leaves a sealed shard without a next one: whoever opens it begins that. On PostgreSQL both steps are taken under
+the log's lock by whichever machine comes first; the others find the seal and move on.
 """
 
 from __future__ import annotations
 
 import contextlib
 import fcntl
+import json
 import os
-import sqlite3
-from collections.abc import Sequence
-from itertools import count
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from riad.errors import BadSettings, EvidenceBroken, LedgerUnavailable
-from riad.ledger import disk, keys
-from riad.ledger.anchor import Anchor
+from riad.errors import EvidenceBroken, LedgerUnavailable, NotFound
+from riad.ledger import keys, place, recovery
+from riad.ledger.entry import Turn, encode
 from riad.ledger.files import Files
-from riad.ledger.merkle import EMPTY_ROOT, HASH_SIZE, leaf_hash
-from riad.ledger.mover import Mover
-from riad.ledger.note import Checkpoint
-from riad.ledger.recovery import REMEDY, State, tile_key, verified
-from riad.ledger.tiles import HEIGHT, MAX_ENTRY, WIDTH
+from riad.ledger.merkle import EMPTY_ROOT
+from riad.ledger.note import Checkpoint, Signer
+from riad.ledger.recovery import REMEDY
+from riad.ledger.shard import Sealed, Shard, year_of
+from riad.ledger.sources import driver, shards
+from riad.ledger.storage import Head
+from riad.ledger.tiles import MAX_ENTRY
 from riad.texts import N_
 
-SCHEMA = 1
-TILE_BYTES = WIDTH * HASH_SIZE
-PAGE = 8192
+OURS = (b'{"kind":"shard"', b'{"kind":"key"')  # how the canonical bytes of entries begin that only the log writes
 
 
 class Log:
-    """The one writer of a ledger. Not for use from several threads at once."""
+    """The one writer of a ledger on this machine. Not for use from several threads at once."""
 
-    def __init__(self, files: Files, origin: str, lock: int) -> None:
+    def __init__(self, data_dir: Path, url: str, signer: Signer, lock: int, now: Callable[[], float]) -> None:
         """Use ``Log.open``."""
-        self._files = files
+        self._data_dir = data_dir
+        self._url = url
+        self._signer = signer  # under the log's own origin
         self._lock = lock
-        self._signer = keys.load_or_create(files, origin)
-        self._anchor = Anchor(files.anchor, self._signer.verifier)
-        self._db: sqlite3.Connection | None = None
-        self._presence: disk.Presence
-        self._state: State | None = None
-        self._mover = Mover(files.database)
+        self._now = now
+        self._until: float | None = None  # when the running shard ends, Unix seconds; None while that is unknown
+        self._shard: Shard
 
     @classmethod
-    def open(cls, data_dir: Path, origin: str) -> Log:
-        """Open and verify the ledger in a directory, or begin it there.
+    def open(cls, data_dir: Path, origin: str, url: str = "", *, now: Callable[[], float] = time.time) -> Log:
+        """Open and verify the ledger of a directory, or begin it there; on PostgreSQL where ``url`` names one.
 
-        Raises ``LedgerUnavailable`` where another process owns it, ``EvidenceBroken`` where it does not verify,
-        ``BadSettings`` and ``BadRequest`` for an origin or a key that cannot be.
+        ``now`` tells the Unix time, in seconds: when the next yearly shard is due. Raises ``LedgerUnavailable`` where
+        another process owns the directory or the database is away, ``EvidenceBroken`` where it does not verify,
+        ``BadSettings`` and ``BadRequest`` for an origin, a key or a URL that cannot be.
         """
         files = Files(data_dir)
+        lock = own(data_dir)
+        log = None
         try:
-            data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-            lock = _lock(files)
-        except OSError as error:
-            raise LedgerUnavailable(
-                N_("The ledger cannot use {directory}: {error}."),
-                remedy=N_("Give Riad a data directory it may write to."),
-                directory=data_dir,
-                error=error.strerror,
-            ) from None
-        try:
-            log = cls(files, origin, lock)
-            log._load()
+            # This machine is new to a shared ledger: it has the key and nothing else.
+            joining = bool(url) and not files.anchored() and not files.vkey.exists()
+            log = cls(data_dir, url, _signer(files, origin, url), lock, now)
+            log._open(joining)
         except BaseException:
-            os.close(lock)
+            if log is not None:
+                log.close()
+            else:
+                os.close(lock)
             raise
         return log
 
     @property
     def origin(self) -> str:
-        return self._signer.verifier.name
+        """The running shard's."""
+        return self._shard.verifier.name
 
     @property
     def vkey(self) -> str:
-        return self._signer.verifier.vkey
+        return self._shard.verifier.vkeys
+
+    @property
+    def shard(self) -> int:
+        """The running shard's number."""
+        return self._shard.files.shard
+
+    @property
+    def shared(self) -> bool:
+        """Whether other machines commit too."""
+        return bool(self._url)
 
     @property
     def size(self) -> int:
-        """How many entries are durable. After a failed append it reads the disk again and raises as ``append``."""
-        return (self._state or self._load()).frontier.size
+        """How many entries of the running shard are durable. Raises as ``append``."""
+        return self._shard.state.frontier.size
+
+    @property
+    def note(self) -> str:
+        """The running shard's newest checkpoint, signed. Raises as ``append``."""
+        return self._shard.state.note
 
     def append(self, entries: Sequence[bytes], leaves: Sequence[bytes] | None = None) -> int:
-        """Append entries, durably, and return the index of the first.
+        """Append entries, durably, and return the place of the first; the others follow it.
 
         ``leaves`` are their leaf hashes, where the caller has them. Raises ``LedgerUnavailable`` if they could not be
         written: none is acknowledged then, all of them or none are in the log, and the next call verifies the log anew.
@@ -93,172 +108,166 @@ class Log:
         """
         if any(not 0 < len(entry) <= MAX_ENTRY for entry in entries):
             raise ValueError(f"an entry has 1 to {MAX_ENTRY} bytes")
-        before = self._state or self._load()
-        first = before.frontier.size
-        if not entries:
-            return first
-        after, tiles = self._grow(before, [leaf_hash(entry) for entry in entries] if leaves is None else leaves)
-        db = self._connection()
-        try:
-            # A crash before COMMIT has returned leaves the log as it was, or grown by the whole batch: SQLite replays
-            # its write-ahead log up to the last complete commit. Nobody was answered, so either is right.
-            db.execute("BEGIN IMMEDIATE")
-            db.executemany("INSERT INTO entry (id, data) VALUES (?, ?)", zip(count(first), entries, strict=False))
-            db.executemany("INSERT OR REPLACE INTO tile (id, hashes) VALUES (?, ?)", tiles)
-            db.execute("UPDATE checkpoint SET note = ?", (after.note,))
-            db.execute("COMMIT")
-            self._presence.check()
-        except (sqlite3.Error, OSError, LedgerUnavailable) as error:
-            self._fail(error)
-        # A crash from here on leaves the batch in the log: whoever was waiting may find it there, unacknowledged.
-        self._state = after
-        self._mover.wrote(sum(map(len, entries)) + 4 * PAGE)
-        return first
+        if any(entry.startswith(OURS) for entry in entries):
+            raise ValueError("entries of these kinds are the log's own")
+        return self._append(entries, leaves)
+
+    def follow(self) -> None:
+        """Take in what other machines committed, and the shard they began. Raises as ``append``."""
+        self._shard.follow()
+        while self._shard.sealed:
+            self._move()
 
     def settle(self) -> None:
-        """What a batch still needs once its writers have been answered: the anchor, and now and then the mover.
+        """What a batch still needs once its writers have been answered. Raises ``LedgerUnavailable``."""
+        if not self._closed:
+            self._shard.settle()
 
-        Raises ``LedgerUnavailable``; the batch is durable all the same, and the next append mends what failed here.
-        """
-        if self._state is None:
-            return
+    def rotate(self, entry: bytes, signer: Signer | None = None) -> int:
+        """Append an entry of kind ``key``; ``signer`` signs from this commit on. See ``rotation``."""
+        if signer is not None:
+            self._signer = signer
+            self._shard.signer = signer.under(self.origin)
         try:
-            # A crash before this leaves the anchor some batches behind the database: the next start accepts that.
-            self._anchor.write(self._state.note)
-            self._mover.tidy(self._connection())
-        except (sqlite3.Error, OSError) as error:
-            self._fail(error)
+            return place.pack(self.shard, self._shard.append([entry]))
+        except Sealed:  # by another machine, since this log was opened
+            raise LedgerUnavailable(
+                N_("The year of the ledger has just ended."), remedy=N_("Run the command again.")
+            ) from None
 
     def close(self) -> None:
         """Let go of the ledger; another process may own it then."""
-        self._drop()
-        self._anchor.close()
+        if shard := getattr(self, "_shard", None):
+            shard.close()
         if self._lock >= 0:
             os.close(self._lock)
             self._lock = -1
 
-    def _grow(self, state: State, leaves: Sequence[bytes]) -> tuple[State, list[tuple[int, bytes]]]:
-        frontier, grown = state.frontier.extend(leaves, HEIGHT)
-        edges = [*state.edges, *[b""] * (len(grown) - len(state.edges))]
-        tiles = []
-        for level, hashes in enumerate(grown):
-            first = (state.frontier.size >> HEIGHT * level) // WIDTH
-            data = edges[level] + b"".join(hashes)
-            starts = range(0, len(data), TILE_BYTES)
-            tiles += [(tile_key(level, first + n), data[at : at + TILE_BYTES]) for n, at in enumerate(starts)]
-            edges[level] = data[len(data) // TILE_BYTES * TILE_BYTES :]
-        checkpoint = Checkpoint(self.origin, frontier.size, frontier.root())
-        return State(self._signer.sign(checkpoint.text), frontier, tuple(edges)), tiles
+    @property
+    def _closed(self) -> bool:
+        return self._lock < 0
 
-    def _load(self) -> State:
-        """Open the database if it is not, verify it, and bring the anchor up to it."""
-        if self._lock < 0:
-            raise LedgerUnavailable(N_("The ledger is closed."))
+    def _append(self, entries: Sequence[bytes], leaves: Sequence[bytes] | None) -> int:
+        if entries and self._due():
+            self._seal()
+        while True:
+            try:
+                return place.pack(self.shard, self._shard.append(entries, leaves) if entries else self.size)
+            except Sealed:
+                self._move()
+
+    def _open(self, joining: bool) -> None:
+        files = Files(self._data_dir)
+        # The newest shard this machine knows; a machine that is new asks the database. Older ones need not be there.
+        known = files.anchored() or shards(self._data_dir, self._url, self._signer.verifier.name) or [0]
+        self._shard = self._at(known[-1])
+        self._shard.open(joining=joining)
+        if self.shard and not self.size and len(known) > 1:
+            # A machine that began it died before its first entry: the one before is sealed, and leads here again.
+            self._shard.close()
+            self._shard = self._at(known[-2])
+            self._shard.open(joining=joining)
+        while self._shard.sealed:
+            self._move(joining)
+        if joining:
+            self._publish_older(known)
+
+    def _publish_older(self, known: Sequence[int]) -> None:
+        """A machine that is new writes the public keys of finished shards: those that its own key signed."""
+        for number in known:
+            shard = self._at(number)
+            storage = driver(shard.files, self._url, self._signer.verifier.name)
+            with contextlib.closing(storage), contextlib.suppress(EvidenceBroken, NotFound):
+                shard.verifier.open(storage.note())
+                keys.check(shard.files, shard.verifier)
+                keys.publish(shard.files, shard.verifier)
+
+    def _at(self, number: int) -> Shard:
+        files, base = Files(self._data_dir, number), self._signer.verifier.name
+        return Shard(files, driver(files, self._url, base), self._signer.under(place.origin(base, number)))
+
+    def _due(self) -> bool:
+        """Whether the year of the running shard is over. A clock that jumps back finds nothing to do."""
+        if self._until is None:
+            year = self._shard.year()
+            if year is None:
+                # An empty log never ends; one whose first entry tells no time neither.
+                self._until = None if not self.size else float("inf")
+                return False
+            self._until = _end_of(year)
+        return self._now() >= self._until
+
+    def _seal(self) -> None:
+        """End the running shard and go on in the next."""
+        # A crash before the seal's commit leaves the year to be ended by the next append.
+        now = self._now()
+        number, base = year_of(now), self._signer.verifier.name
+        if not place.is_shard(number):
+            return
+        following = self._signer.under(place.origin(base, number)).verifier
+        seal = Turn(next_origin=following.name, next_vkey=following.vkeys, time=int(now * 1000))
+        with contextlib.suppress(Sealed):  # by another machine, a moment ago
+            self._shard.append([encode(seal)])
+        self._move()
+
+    def _move(self, joining: bool = False) -> None:
+        """From a sealed shard to the next: begun by whoever is first, joined by the others."""
+        old = self._shard
+        base, sealed = self._signer.verifier.name, old.state
+        number = place.shard_of(base, json.loads(sealed.last).get("next_origin", ""))
+        if not number or number <= old.files.shard:
+            _broken_chain(old, sealed.last.decode(errors="replace"))
+        kept = old.anchored()
+        new = self._at(number)
         try:
-            anchor = self._anchor.read()
-            if self._db is None:
-                self._look(anchor)
-                self._db = _connect(self._files.database)
-                self._prepare(self._db)
-            state = verified(self._db, self._signer.verifier, anchor)
-            self._presence = disk.Presence(self._files.database)
-            self._anchor.create(state.note)
-        except (sqlite3.OperationalError, OSError) as error:
-            self._fail(error)
-        except sqlite3.DatabaseError as error:
-            self._drop()
-            raise EvidenceBroken(N_("ledger.db is damaged: {error}."), remedy=REMEDY, error=error) from None
+            # This machine's checkpoint of the old shard reaches its end only once that of the new one is written
+            # (below): where it does, a missing one was deleted.
+            lacking = joining or kept is None or kept.size < sealed.checkpoint.size
+            if not lacking and not new.files.anchor.exists():
+                recovery.refuse_unanchored(sealed.checkpoint.size, new.files.anchor.name)
+            new.open(joining=lacking)
+            opening = Turn(
+                previous_checkpoint=sealed.note, previous_origin=old.verifier.name, time=int(self._now() * 1000)
+            )
+            # A crash before this leaves an empty shard, a crash after it one without its anchor: both are opened here
+            # again, for the anchor of the old one still lags.
+            new.append([encode(opening)], only_at=0)
+            self._check_chain(old, new)
+            new.anchor_anew()
+            old.anchor_anew()
         except BaseException:
-            self._drop()
+            new.close()
             raise
-        self._state = state
-        return state
+        old.close()
+        self._shard, self._until = new, None
 
-    def _look(self, anchor: Checkpoint | None) -> None:
-        """Verify without a hand on the database: to close one that was open for writing moves its write-ahead log
-        into it and deletes that, and a refusal changes nothing on disk."""
-        path = self._files.database
-        disk.check(path, anchor.size if anchor else 0)
-        if path.exists() and path.stat().st_size:
-            uri = path.absolute().as_uri() + "?mode=ro"
-            with contextlib.closing(sqlite3.connect(uri, uri=True, isolation_level=None)) as db:
-                if _version(db):
-                    verified(db, self._signer.verifier, anchor)
-
-    def _prepare(self, db: sqlite3.Connection) -> None:
-        if _version(db) == 0:
-            # The tables and the empty tree's checkpoint come in one transaction: a crash leaves all of it or an empty
-            # file, and an empty file is begun again here (unless the anchor knows better).
-            empty = self._signer.sign(Checkpoint(self.origin, 0, EMPTY_ROOT).text)
-            db.execute("BEGIN IMMEDIATE")
-            db.execute("CREATE TABLE entry (id INTEGER PRIMARY KEY, data BLOB NOT NULL)")
-            db.execute("CREATE TABLE tile (id INTEGER PRIMARY KEY, hashes BLOB NOT NULL)")
-            db.execute("CREATE TABLE checkpoint (id INTEGER PRIMARY KEY CHECK (id = 0), note TEXT NOT NULL)")
-            db.execute("INSERT INTO checkpoint VALUES (0, ?)", (empty,))
-            db.execute(f"PRAGMA user_version = {SCHEMA}")
-            db.execute("COMMIT")
-
-    def _connection(self) -> sqlite3.Connection:
-        if self._db is None:
-            raise LedgerUnavailable(N_("The ledger is closed."))
-        return self._db
-
-    def _drop(self) -> None:
-        """Forget everything that is not on disk."""
-        self._mover.join()
-        db, self._db, self._state = self._db, None, None
-        if db is not None:
-            with contextlib.suppress(sqlite3.Error):
-                db.close()
-
-    def _fail(self, error: Exception) -> NoReturn:
-        # Whether a failed commit is on disk is for the disk to say: memory is dropped, and the next call reads it
-        # again through the same door as a start.
-        self._drop()
-        if isinstance(error, LedgerUnavailable):
-            raise error
-        raise LedgerUnavailable(
-            N_("The ledger in {directory} cannot be used: {error}."),
-            remedy=N_("Make room on that disk and see that it works; the ledger goes on by itself."),
-            retry_after=5.0,
-            directory=self._files.data_dir,
-            error=error,
-        ) from None
+    def _check_chain(self, old: Shard, new: Shard) -> None:
+        first = new.entry(0)
+        try:
+            previous = json.loads(first)["previous_checkpoint"]
+            same = Checkpoint.parse(old.verifier.open(previous)) == old.state.checkpoint
+        except (ValueError, KeyError, TypeError, EvidenceBroken):
+            same = False
+        if not same:
+            _broken_chain(new, first.decode(errors="replace"))
 
 
-def _connect(path: Path) -> sqlite3.Connection:
-    # Created here and not by SQLite, whose mode would be the umask's; its -wal and -shm files take this one's.
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-    db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+def own(data_dir: Path) -> int:
+    """Own the ledger of a directory until the descriptor is closed or the process is gone, however it goes.
+
+    Raises ``LedgerUnavailable``.
+    """
+    files = Files(data_dir)
     try:
-        db.execute(f"PRAGMA page_size = {PAGE}")
-        (mode,) = db.execute("PRAGMA journal_mode = WAL").fetchone()
-        if mode != "wal":
-            raise sqlite3.OperationalError("the file system does not support SQLite's write-ahead log")
-        db.execute("PRAGMA synchronous = FULL")  # COMMIT returns after fsync; NORMAL measured no faster
-        db.execute("PRAGMA wal_autocheckpoint = 0")  # the mover does it
-    except BaseException:
-        db.close()
-        raise
-    return db
-
-
-def _version(db: sqlite3.Connection) -> int:
-    """The format of a database, 0 for one that is still empty. Raises ``BadSettings`` for one that is not known."""
-    (version,) = db.execute("PRAGMA user_version").fetchone()
-    if version not in (0, SCHEMA):
-        raise BadSettings(
-            N_("ledger.db has format {found}; this Riad reads {known}."),
-            remedy=N_("Use the version of Riad that wrote it."),
-            found=version,
-            known=SCHEMA,
-        )
-    return int(version)
-
-
-def _lock(files: Files) -> int:
-    """Own the ledger until the descriptor is closed or the process is gone, however it goes."""
-    descriptor = os.open(files.lock, os.O_RDWR | os.O_CREAT, 0o600)
+        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(files.lock, os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        raise LedgerUnavailable(
+            N_("The ledger cannot use {directory}: {error}."),
+            remedy=N_("Give Riad a data directory it may write to."),
+            directory=data_dir,
+            error=error.strerror,
+        ) from None
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -273,3 +282,44 @@ def _lock(files: Files) -> int:
     os.ftruncate(descriptor, 0)
     os.pwrite(descriptor, str(os.getpid()).encode(), 0)
     return descriptor
+
+
+def _signer(files: Files, origin: str, url: str) -> Signer:
+    """This directory's key; made where there is no log yet, under the lock of all who might begin one."""
+    signer = keys.load(files, origin)
+    if signer is not None:
+        return signer
+    made: list[Signer] = []
+
+    def first() -> Head:
+        made.append(keys.create(files, origin))
+        return Head(0, made[0].sign(Checkpoint(origin, 0, EMPTY_ROOT).text), b"")
+
+    storage = driver(files, url, origin)
+    try:
+        storage.begin(first)
+    finally:
+        storage.close()
+    if not made:
+        keys.lost(files, shared=bool(url))
+    return made[0]
+
+
+def _end_of(year: int) -> float:
+    """The first second that is no more of a UTC year."""
+    return float((_days(year + 1) - _days(1970)) * 86_400)
+
+
+def _days(year: int) -> int:
+    """Days from the year 1 to the first of January of a year (Gregorian)."""
+    before = year - 1
+    return before * 365 + before // 4 - before // 100 + before // 400
+
+
+def _broken_chain(shard: Shard, entry: str) -> NoReturn:
+    raise EvidenceBroken(
+        N_("The shards of the ledger do not hold together: {origin} has the entry {entry}."),
+        remedy=REMEDY,
+        origin=shard.verifier.name,
+        entry=entry[:300],
+    )

@@ -54,12 +54,17 @@ class Note(NamedTuple):
 
 
 class Verifier:
-    """A public key that verifies notes. ``vkey`` is its text form, to publish."""
+    """A public key that verifies notes. ``vkey`` is its text form, to publish: a line.
 
-    def __init__(self, name: str, public: bytes) -> None:
+    While a log changes its key it has two at once: ``also`` holds the others, each of the same name, and ``vkeys`` is
+    a line for each.
+    """
+
+    def __init__(self, name: str, public: bytes, also: tuple[Verifier, ...] = ()) -> None:
         check_name(name)
         self.name = name
         self.public = public
+        self.also = also
         self.key_id = _key_id(name, public)
         self._key = Ed25519PublicKey.from_public_bytes(public)
 
@@ -67,37 +72,57 @@ class Verifier:
     def vkey(self) -> str:
         return f"{self.name}+{self.key_id.hex()}+{_b64(ED25519 + self.public)}"
 
+    @property
+    def vkeys(self) -> str:
+        return "\n".join(key.vkey for key in (self, *self.also))
+
     @classmethod
-    def parse(cls, vkey: str) -> Verifier:
-        """Read a key's text form. Raises ``BadRequest``."""
-        name, public = _parse_key(vkey)
-        return cls(name, public)
+    def parse(cls, vkeys: str) -> Verifier:
+        """Read a key's text form, or that of several of one name, a line each. Raises ``BadRequest``."""
+        parsed = [_parse_key(line) for line in vkeys.split("\n") if line.strip()]
+        if not parsed or {name for name, _ in parsed} != {parsed[0][0]}:
+            _bad_key()
+        name, public = parsed[0]
+        return cls(name, public, tuple(cls(name, other) for _, other in parsed[1:]))
 
     def open(self, raw: str) -> str:
-        """The text of a note that this key signed. Raises ``EvidenceBroken`` if it did not, or not rightly.
+        """The text of a note that this key signed, or one of ``also``.
 
-        Signatures by other keys are ignored, as the format asks: they are somebody else's to check.
+        Raises ``EvidenceBroken`` if none did, or one not rightly. Signatures by other keys are ignored, as the format
+        asks: they are somebody else's to check.
         """
         note = Note.parse(raw)
+        if not any(self.signed(note)):
+            _broken(N_("The note carries no signature by {name}."), name=self.name)
+        return note.text
+
+    def signed(self, note: Note) -> list[bool]:
+        """Which of the keys, this one first, signed a note. Raises ``EvidenceBroken`` where one did not rightly."""
+        return [key._signed(note) for key in (self, *self.also)]
+
+    def _signed(self, note: Note) -> bool:
         message = note.text.encode()
         ours = [line.signature for line in note.signatures if line[:2] == (self.name, self.key_id)]
-        if not ours:
-            _broken(N_("The note carries no signature by {name}."), name=self.name)
         for signature in ours:
             try:
                 self._key.verify(signature, message)
             except InvalidSignature:
                 _broken(N_("The signature by {name} does not fit the note."), name=self.name)
-        return note.text
+        return bool(ours)
 
 
 class Signer:
-    """A private key that signs notes. ``skey`` is its text form: a secret."""
+    """A private key that signs notes. ``skey`` is its text form: a secret, a line.
 
-    def __init__(self, name: str, seed: bytes) -> None:
+    While a log changes its key, ``also`` holds the others, of the same name: all of them sign every note.
+    """
+
+    def __init__(self, name: str, seed: bytes, also: tuple[Signer, ...] = ()) -> None:
         self._key = Ed25519PrivateKey.from_private_bytes(seed)
         self._seed = seed
-        self.verifier = Verifier(name, self._key.public_key().public_bytes_raw())
+        self.also = also
+        others = tuple(signer.verifier for signer in also)
+        self.verifier: Verifier = Verifier(name, self._key.public_key().public_bytes_raw(), others)
 
     def __repr__(self) -> str:
         return f"<Signer {self.verifier.vkey}>"
@@ -111,18 +136,40 @@ class Signer:
         """A new key. Raises ``BadRequest`` for a name the format does not allow."""
         return cls(name, Ed25519PrivateKey.generate().private_bytes_raw())
 
+    @property
+    def skeys(self) -> str:
+        return "\n".join(signer.skey for signer in (self, *self.also))
+
     @classmethod
-    def parse(cls, skey: str) -> Signer:
-        """Read a private key's text form. Raises ``BadRequest`` and never repeats what was given."""
-        if not skey.startswith(_PRIVATE):
+    def parse(cls, skeys: str) -> Signer:
+        """Read a private key's text form, or that of several of one name, a line each.
+
+        Raises ``BadRequest`` and never repeats what was given.
+        """
+        lines = [line for line in skeys.split("\n") if line.strip()]
+        if not lines or not all(line.startswith(_PRIVATE) for line in lines):
             _bad_key()
-        name, seed = _parse_key(skey.removeprefix(_PRIVATE), private=True)
-        return cls(name, seed)
+        parsed = [_parse_key(line.removeprefix(_PRIVATE), private=True) for line in lines]
+        if {name for name, _ in parsed} != {parsed[0][0]}:
+            _bad_key()
+        name, seed = parsed[0]
+        return cls(name, seed, tuple(cls(name, other) for _, other in parsed[1:]))
+
+    def under(self, name: str) -> Signer:
+        """The same keys under another name: a log's next shard has its own origin."""
+        return Signer(name, self._seed, tuple(signer.under(name) for signer in self.also))
+
+    def beside(self, other: Signer) -> Signer:
+        """These keys and one more."""
+        return Signer(self.verifier.name, self._seed, (*self.also, other))
 
     def sign(self, text: str) -> str:
-        """The note of ``text``, which ends in a newline, with this key's signature."""
+        """The note of ``text``, which ends in a newline, with a signature by each key."""
+        return text + "\n" + "".join(signer._line(text) for signer in (self, *self.also))
+
+    def _line(self, text: str) -> str:
         signature = self._key.sign(text.encode())
-        return f"{text}\n— {self.verifier.name} {_b64(self.verifier.key_id + signature)}\n"
+        return f"— {self.verifier.name} {_b64(self.verifier.key_id + signature)}\n"
 
     def sign_bytes(self, message: bytes) -> bytes:
         """This key's bare signature, 64 bytes. The caller sees to it that the message can be no note's text."""

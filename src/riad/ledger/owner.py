@@ -4,6 +4,9 @@ Every gateway worker sends its entries here over a Unix socket. What arrives whi
 batch: alone, a caller waits for one ``fsync``; under load, hundreds share it. One thread talks to clients and hashes
 entries, another commits, so that reading goes on while the disk works.
 
+``RIAD_LEDGER_URL`` names the PostgreSQL that holds the ledger; without it, or as ``sqlite``, a file in DIR does.
+On PostgreSQL other machines have owners too: once a second an idle one takes in what they committed.
+
 Prints ``ready`` on standard output when it serves. Ends on SIGTERM, and when its standard input is a pipe that ends
 (its supervisor died), after committing what it has taken. Exit status: 0, 1 where the ledger cannot be opened or does
 not verify, 2 for wrong usage.
@@ -35,12 +38,14 @@ from riad.ledger.clock import Clock
 from riad.ledger.files import Files
 from riad.ledger.log import Log
 from riad.ledger.merkle import leaf_hash
+from riad.ledger.sources import SQLITE
 from riad.texts import N_, _, terminal_language
 
 MAX_QUEUED = 64 * 1024 * 1024  # bytes taken and not yet durable; beyond, clients are told to come back
 OVERHEAD = 160  # bytes of memory an entry takes beside its own
 MAX_BATCH = 2048  # entries in a commit; larger ones only wait longer
 SETTLE = 0.05  # seconds between two writes of the anchor while commits follow each other
+FOLLOW = 1.0  # seconds after which an idle owner looks at what other machines committed
 GRACE = 15.0  # seconds that clients get to leave when the supervisor is gone
 
 
@@ -101,7 +106,7 @@ class Owner:
         self._stopping = False
         self._log = log
         self._clock = clock
-        self._size = log.size
+        self._origin, self._vkey, self._size = log.origin, log.vkey, log.size  # as last seen, for pings
         self._failure = ""
         self._queued = 0
         self._batches: SimpleQueue[Batch | None] = SimpleQueue()
@@ -125,7 +130,7 @@ class Owner:
 
     def health(self) -> bytes:
         """What a ping is answered: a JSON object."""
-        facts = {"origin": self._log.origin, "vkey": self._log.vkey, "size": self._size, "queued": self._queued}
+        facts = {"origin": self._origin, "vkey": self._vkey, "size": self._size, "queued": self._queued}
         return json.dumps(facts | ({"failure": self._failure} if self._failure else {})).encode()
 
     async def stop(self) -> None:
@@ -172,7 +177,27 @@ class Owner:
                 return self._batches.get(timeout=SETTLE)
             except Empty:
                 self._settle()
+        while self._log.shared:
+            try:
+                return self._batches.get(timeout=FOLLOW)
+            except Empty:
+                self._follow()
         return self._batches.get()
+
+    def _follow(self) -> None:
+        """Take in what other machines committed, and keep it as this machine's own last checkpoint."""
+        try:
+            before = self._log.note
+            self._log.follow()
+            if self._log.note != before:
+                self._log.settle()
+            self._loop.call_soon_threadsafe(self._saw, self._log.origin, self._log.vkey, self._log.size)
+        except RiadError as error:
+            self._loop.call_soon_threadsafe(self._refuse, [], error)
+
+    def _saw(self, origin: str, vkey: str, size: int) -> None:
+        self._origin, self._vkey, self._size = origin, vkey, size
+        self._recovered()
 
     def _commit(self, group: list[Batch]) -> None:
         try:
@@ -189,6 +214,7 @@ class Owner:
             return
         # The writers are answered first: their entries are durable.
         self._loop.call_soon_threadsafe(self._acknowledge, group, first)
+        self._loop.call_soon_threadsafe(self._saw, self._log.origin, self._log.vkey, self._log.size)
         self._unsettled = True
         if time.monotonic() - self._settled > SETTLE:
             self._settle()
@@ -211,7 +237,8 @@ class Owner:
             self._queued -= batch.cost
             batch.session.send(wire.committed(batch.token, first))
             first += len(batch.entries)
-        self._size = first
+
+    def _recovered(self) -> None:
         if self._failure:
             self._failure = ""
             print(_("riad ledger: writing again."), file=sys.stderr, flush=True)
@@ -274,7 +301,9 @@ async def _supervisor_gone() -> None:
 
 def complain(error: RiadError) -> None:
     """Say what is wrong, for whoever runs this process."""
-    print(f"riad ledger: {error.render(terminal_language())}", file=sys.stderr, flush=True)
+    cause = str(error.__cause__ or "").strip().partition("\n")[0]  # a database's own words: for us, for no caller
+    said = error.render(terminal_language()) + (f" ({cause})" if cause else "")
+    print(f"riad ledger: {said}", file=sys.stderr, flush=True)
 
 
 def look(clock: Clock) -> None:
@@ -297,7 +326,8 @@ def main() -> int:
     clock = Clock(files.anchor)
     look(clock)
     try:
-        log = Log.open(files.data_dir, arguments.origin)
+        url = os.environ.get("RIAD_LEDGER_URL", "")  # never on the command line: it may hold a password
+        log = Log.open(files.data_dir, arguments.origin, "" if url == SQLITE else url)
         try:
             uvloop.run(serve(log, clock, files.socket))
         finally:

@@ -15,12 +15,16 @@ from riad.texts import N_
 
 
 def probe(
-    size: int, node: Callable[[int, int], bytes], entry: Callable[[int], bytes | None], remedy: str, minimum: int = 0
+    size: int,
+    minimum: int,
+    node: Callable[[int, int], bytes],
+    entry: Callable[[int], bytes | None],
+    remedy: str,
 ) -> None:
     """Raises ``EvidenceBroken`` where one of about log2(``size``) entries is not the one that was logged.
 
     ``node(level, index)`` gives a hash of the tree, ``entry(index)`` an entry, None where there is none. Entries below
-    ``minimum`` were pruned.
+    ``minimum`` were pruned, and are not looked for.
     """
     for index in places(size, minimum):
         found = entry(index)

@@ -6,20 +6,20 @@ stays. A receipt of a pruned entry verifies as before, for it needs nothing from
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
 
-from riad.errors import BadRequest, EvidenceBroken, LedgerUnavailable
+from riad.errors import BadRequest, EvidenceBroken
 from riad.ledger.files import Files
 from riad.ledger.log import Log
-from riad.ledger.minimum import delete_below, raise_minimum
+from riad.ledger.note import Checkpoint
 from riad.ledger.ranges import RANGE
 from riad.ledger.recovery import REMEDY
 from riad.ledger.source import Source, head
+from riad.ledger.sources import driver
 from riad.ledger.tiles import WIDTH
 from riad.texts import N_
 
@@ -83,39 +83,25 @@ def plan(source: Source, before: int | None, progress: Progress = lambda done, t
     return Plan(tip.size, minimum, keep, data if keep > minimum else 0)
 
 
-def prune(data_dir: Path, origin: str, keep: int, *, vacuum: bool = False) -> int:
-    """Delete what lies below ``keep``, a multiple of 256; how many bytes the file gave back to the disk.
+def prune(data_dir: Path, origin: str, keep: int, *, url: str = "", shard: int = 0, vacuum: bool = False) -> int:
+    """Delete what lies below ``keep``, a multiple of 256; how many bytes the database gave back to the disk.
 
     The platform must be stopped: it takes the ledger's lock, and verifies the log first. Raises ``LedgerUnavailable``
     where a process owns the ledger or the disk fails, ``EvidenceBroken`` where it does not verify.
     """
-    files = Files(data_dir)
-    log = Log.open(data_dir, origin)
+    # Log.open brings the anchor up to the newest entry: a start compares the two at sizes that stay.
+    log = Log.open(data_dir, origin, url)
+    storage = driver(Files(data_dir, shard), url, origin)
     try:
-        # Log.open has brought ledger.checkpoint up to the newest entry: a start compares the two at sizes that stay.
         log.settle()
-        held = files.database.stat().st_size
-        db = sqlite3.connect(files.database, isolation_level=None, timeout=30)
-        try:
-            db.execute("PRAGMA synchronous = FULL")
-            # A crash after this leaves rows below the minimum, which nobody promises; running it again deletes them.
-            raise_minimum(db, keep)
-            for _ in delete_below(db, keep, log.size):
-                db.execute("PRAGMA wal_checkpoint(PASSIVE)")
-            if vacuum:
-                db.execute("VACUUM")
-            db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        finally:
-            db.close()
-        return held - files.database.stat().st_size
-    except (sqlite3.Error, OSError) as error:
-        raise LedgerUnavailable(
-            N_("The ledger in {directory} could not be pruned: {error}."),
-            remedy=N_("Make room on that disk and run it again: it goes on where it stopped."),
-            directory=data_dir,
-            error=error,
-        ) from None
+        held, size = storage.bytes_held(), Checkpoint.parse(storage.note().rpartition("\n\n")[0] + "\n").size
+        for _ in storage.prune(keep, size):
+            pass
+        if vacuum:
+            storage.vacuum()
+        return held - storage.bytes_held()
     finally:
+        storage.close()
         log.close()
 
 

@@ -8,38 +8,47 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 from threading import Lock
+from typing import TYPE_CHECKING
 
 from riad.errors import EvidenceBroken, LedgerUnavailable, NotFound
 from riad.ledger import cose, merkle, witnessed
 from riad.ledger.files import Files
-from riad.ledger.keys import load
 from riad.ledger.merkle import HASH_SIZE
-from riad.ledger.minimum import read_minimum
 from riad.ledger.note import Checkpoint, Verifier
-from riad.ledger.recovery import REMEDY, read_entries, read_note, read_tile
+from riad.ledger.recovery import REMEDY, read_tile
 from riad.ledger.source import pruned
+from riad.ledger.sources import driver
+from riad.ledger.storage import Storage
 from riad.ledger.tiles import WIDTH, Tile, TileNodes, bundle, end_index, no_tile, width
 from riad.texts import N_
+
+if TYPE_CHECKING:
+    from riad.settings import Settings
 
 MAGIC = "c2sp.org/tlog-proof@v1"
 
 
 class Reader:
-    """A ledger's contents. Methods may be called from any thread; each sees at least what was durable when called.
+    """One shard's contents. Methods may be called from any thread; each sees at least what was durable when called.
 
     All raise ``NotFound`` where there is no ledger, ``LedgerUnavailable`` where it cannot be read, ``EvidenceBroken``
     where what is read does not verify.
     """
 
-    def __init__(self, data_dir: Path) -> None:
-        self._files = Files(Path(data_dir))
+    def __init__(self, data_dir: Path, url: str = "", shard: int = 0) -> None:
+        """``url`` names the PostgreSQL that holds it; empty: the file in the data directory. Raises ``BadSettings``."""
+        self._files = Files(Path(data_dir), shard)
         self._lock = Lock()
-        self._db: sqlite3.Connection | None = None
+        self._storage = driver(self._files, url, "", reading=True)
         self._verifier: Verifier | None = None
+
+    @classmethod
+    def of(cls, settings: Settings, shard: int = 0) -> Reader:
+        """The reader of a platform's ledger, wherever its settings keep it. Raises ``BadSettings``."""
+        return cls(settings.data_dir, settings.ledger_url, shard)
 
     def __enter__(self) -> Reader:
         return self
@@ -50,60 +59,68 @@ class Reader:
     def close(self) -> None:
         """Let go of the database; a later call opens it again."""
         with self._lock:
-            if self._db is not None:
-                self._db.close()
-                self._db = None
+            self._storage.close()
+
+    @property
+    def shard(self) -> int:
+        """Which shard it reads."""
+        return self._files.shard
 
     def vkey(self) -> str:
-        """The public key that receipts verify with, in its text form."""
-        return self._key().vkey
+        """The public key that receipts verify with, in its text form; while it changes, both, a line each."""
+        return self._key().vkeys
 
     def vkeys(self) -> list[str]:
         """Every public key that this log's checkpoints verify with."""
-        return [self.vkey()]
+        return self.vkey().split("\n")
 
     def checkpoint(self) -> str:
         """The newest checkpoint, a signed note."""
-        with self._open() as db:
-            return self._head(db)[0]
-
-    def minimum(self) -> int:
-        """The lowest index whose entry the log still has (C2SP tlog-tiles, Pruning); 0 where nothing was pruned."""
-        with self._open() as db:
-            return read_minimum(db)
-
-    def entries(self, start: int, end: int) -> list[bytes]:
-        """The entries from ``start`` up to ``end``, in order; fewer where some are missing. Nothing is verified."""
-        with self._open() as db:
-            return read_entries(db, start, end)
-
-    def hashes(self, level: int, number: int) -> bytes:
-        """The stored hashes of a tile, empty where there is none. Nothing is verified."""
-        with self._open() as db:
-            return read_tile(db, level, number)
+        with self._open() as storage:
+            return self._head(storage)[0]
 
     def size(self) -> int:
         """How many entries the log holds."""
-        with self._open() as db:
-            return self._head(db)[1].size
+        with self._open() as storage:
+            return self._head(storage)[1].size
 
     def entry(self, index: int) -> bytes:
         """An entry's bytes, as they were logged. Does not prove it: ``receipt`` does. Raises ``NotFound``."""
-        with self._open() as db:
-            return self._entry(db, index, self._head(db)[1].size)
+        with self._open() as storage:
+            return self._entry(storage, index, self._head(storage)[1].size)
+
+    def entries(self, start: int, end: int) -> list[bytes]:
+        """The stored entries from ``start`` up to ``end``, in order, unproved; fewer where rows are missing."""
+        with self._open() as storage:
+            return storage.entries(start, end)
+
+    def hashes(self, level: int, number: int) -> bytes:
+        """The stored hashes of a tile, unproved; empty where there is none."""
+        with self._open() as storage:
+            return read_tile(storage, level, number)
+
+    def minimum(self) -> int:
+        """The lowest index whose entry the log still has (C2SP tlog-tiles, Pruning); 0 where nothing was pruned."""
+        with self._open() as storage:
+            return storage.minimum()
+
+    def bytes_held(self) -> int:
+        """How much disk the shard takes, in bytes."""
+        with self._open() as storage:
+            return storage.bytes_held()
 
     def inclusion(self, index: int, size: int) -> list[bytes]:
         """The inclusion proof of an entry in the tree of ``size`` entries, leaf to root.
 
         Raises ``BadRequest`` unless 0 <= index < size, ``NotFound`` where the log has not reached that size.
         """
-        with self._open() as db:
-            return merkle.inclusion_proof(index, size, self._nodes(db, size))
+        with self._open() as storage:
+            return merkle.inclusion_proof(index, size, self._nodes(storage, size))
 
     def consistency(self, old: int, new: int) -> list[bytes]:
         """The proof that the tree of ``new`` entries extends that of ``old``. Raises as ``inclusion``."""
-        with self._open() as db:
-            return merkle.consistency_proof(old, new, self._nodes(db, new))
+        with self._open() as storage:
+            return merkle.consistency_proof(old, new, self._nodes(storage, new))
 
     def tile(self, path: str) -> bytes:
         """What C2SP tlog-tiles serves at a path: ``checkpoint``, or a ``tile/…``.
@@ -113,17 +130,17 @@ class Reader:
         if path == "checkpoint":
             return self.checkpoint().encode()
         tile = Tile.parse(path)
-        with self._open() as db:
-            if tile.width > width(tile.level or 0, tile.number, self._head(db)[1].size):
+        with self._open() as storage:
+            if tile.width > width(tile.level or 0, tile.number, self._head(storage)[1].size):
                 raise no_tile(path)
             if tile.level is None:
                 start = tile.number * WIDTH
-                entries = read_entries(db, start, start + tile.width)
+                entries = storage.entries(start, start + tile.width)
                 whole, data = len(entries) == tile.width, bundle(entries)
             else:
-                data = read_tile(db, tile.level, tile.number)[: tile.width * HASH_SIZE]
+                data = read_tile(storage, tile.level, tile.number)[: tile.width * HASH_SIZE]
                 whole = len(data) == tile.width * HASH_SIZE
-            minimum = 0 if whole else read_minimum(db)
+            minimum = 0 if whole else storage.minimum()
         if not whole:
             if end_index(tile.level or 0, tile.number) <= minimum:
                 raise pruned(path, minimum)
@@ -136,7 +153,11 @@ class Reader:
         It is made for the witnessed checkpoint where that covers the entry, else for the newest one.
         Raises ``NotFound`` where the log has no such entry.
         """
-        note, _, entry, proof = self._proven(index)
+        with self._open() as storage:
+            note, head = self._head(storage)
+            entry = self._entry(storage, index, head.size)
+            note, head = witnessed.covering(self._files.witnessed, self._key(), index, head.size) or (note, head)
+            proof = self._proof(storage, index, entry, note, head)
         hashes = "".join(base64.b64encode(item).decode() + "\n" for item in proof)
         return f"{MAGIC}\nextra {base64.b64encode(entry).decode()}\nindex {index}\n{hashes}\n{note}"
 
@@ -145,24 +166,16 @@ class Reader:
 
         It is made for the newest checkpoint: a witness's cosignature, which signs a note, has no place in it.
         """
-        _, head, _, proof = self._proven(index, witnessed_first=False)
-        signature = self._cose_signature(head)
-        if not cose.signed_by(self._key(), head, signature):
-            raise EvidenceBroken(N_("The ledger's COSE signature does not fit its checkpoint."), remedy=REMEDY)
-        return cose.compose(self._key(), head, index, proof, signature)
+        with self._open() as storage:
+            note, signature = storage.head()
+            head = _parse(note)
+            proof = self._proof(storage, index, self._entry(storage, index, head.size), note, head)
+        key = self._key()
+        return cose.compose([key, *key.also], head, index, proof, signature)
 
-    def _cose_signature(self, head: Checkpoint) -> bytes:
-        """``cose.sign_root`` of the newest checkpoint. To be read from its row, once commits keep it there."""
-        return cose.sign_root(load(self._files), head)
-
-    def _proven(self, index: int, *, witnessed_first: bool = True) -> tuple[str, Checkpoint, bytes, list[bytes]]:
-        """A checkpoint, as a note and read; an entry and the proof that leads from it to the root."""
-        with self._open() as db:
-            note, head = self._head(db)
-            entry = self._entry(db, index, head.size)
-            if witnessed_first:
-                note, head = witnessed.covering(self._files.witnessed, self._key(), index, head.size) or (note, head)
-            proof = merkle.inclusion_proof(index, head.size, self._nodes(db, head.size, head.size))
+    def _proof(self, storage: Storage, index: int, entry: bytes, note: str, head: Checkpoint) -> list[bytes]:
+        """The proof that leads from an entry to a checkpoint's root, once it is verified."""
+        proof = merkle.inclusion_proof(index, head.size, self._nodes(storage, head.size, head.size))
         try:
             self._key().open(note)
             merkle.verify_inclusion(merkle.leaf_hash(entry), index, head.size, proof, head.root)
@@ -173,13 +186,13 @@ class Reader:
                 index=index,
                 error=error.render(),
             ) from None
-        return note, head, entry, proof
+        return proof
 
-    def _head(self, db: sqlite3.Connection) -> tuple[str, Checkpoint]:
-        note = read_note(db)
-        return note, Checkpoint.parse(note.rpartition("\n\n")[0] + "\n")
+    def _head(self, storage: Storage) -> tuple[str, Checkpoint]:
+        note = storage.note()
+        return note, _parse(note)
 
-    def _entry(self, db: sqlite3.Connection, index: int, size: int) -> bytes:
+    def _entry(self, storage: Storage, index: int, size: int) -> bytes:
         if not 0 <= index < size:
             raise NotFound(
                 N_("There is no entry {index} in a log of {size}."),
@@ -187,15 +200,15 @@ class Reader:
                 index=index,
                 size=size,
             )
-        entries = read_entries(db, index, index + 1)
+        entries = storage.entries(index, index + 1)
         if not entries:
-            if index < (minimum := read_minimum(db)):
+            if index < (minimum := storage.minimum()):
                 raise pruned(index, minimum)
             raise EvidenceBroken(N_("Entry {index} of the ledger is missing."), remedy=REMEDY, index=index)
         return entries[0]
 
-    def _nodes(self, db: sqlite3.Connection, size: int, reached: int | None = None) -> TileNodes:
-        reached = self._head(db)[1].size if reached is None else reached
+    def _nodes(self, storage: Storage, size: int, reached: int | None = None) -> TileNodes:
+        reached = self._head(storage)[1].size if reached is None else reached
         if size > reached:
             raise NotFound(
                 N_("The log has {reached} entries, not yet {size}."),
@@ -203,11 +216,11 @@ class Reader:
                 reached=reached,
                 size=size,
             )
-        return TileNodes(size, lambda level, number: self._tile(db, level, number))
+        return TileNodes(size, lambda level, number: self._tile(storage, level, number))
 
-    def _tile(self, db: sqlite3.Connection, level: int, number: int) -> bytes:
-        hashes = read_tile(db, level, number)
-        if not hashes and end_index(level, number) <= (minimum := read_minimum(db)):
+    def _tile(self, storage: Storage, level: int, number: int) -> bytes:
+        hashes = read_tile(storage, level, number)
+        if not hashes and end_index(level, number) <= (minimum := storage.minimum()):
             raise pruned(Tile(level, number).path, minimum)
         return hashes
 
@@ -227,22 +240,15 @@ class Reader:
         )
 
     @contextlib.contextmanager
-    def _open(self) -> Iterator[sqlite3.Connection]:
+    def _open(self) -> Iterator[Storage]:
         # One connection, one thread at a time: a read takes a fraction of a millisecond.
         with self._lock:
             try:
-                if self._db is None:
-                    if not self._files.database.exists():
-                        raise self._none()
-                    uri = self._files.database.absolute().as_uri() + "?mode=ro"
-                    self._db = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
-                yield self._db
-            except sqlite3.OperationalError as error:
-                raise LedgerUnavailable(
-                    N_("The ledger in {directory} cannot be read: {error}."),
-                    remedy=N_("See that Riad may read and write there, and that the disk works."),
-                    directory=self._files.data_dir,
-                    error=error,
-                ) from None
-            except sqlite3.DatabaseError as error:
-                raise EvidenceBroken(N_("ledger.db is damaged: {error}."), remedy=REMEDY, error=error) from None
+                yield self._storage
+            except LedgerUnavailable:
+                self._storage.close()  # the next call connects again
+                raise
+
+
+def _parse(note: str) -> Checkpoint:
+    return Checkpoint.parse(note.rpartition("\n\n")[0] + "\n")

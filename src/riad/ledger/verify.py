@@ -165,7 +165,7 @@ def verify(receipt: bytes, vkey: str, policy: Policy | None = None) -> Report:
     )
 
     # (2) The key is an Ed25519 key whose name and id belong together.
-    name, key_id, public = parse_key(vkey)
+    name, key_id, public = _choose_key(vkey, note)
     report.add(
         N_("The key is {name}, id {id}."),
         N_("Nothing by itself. That it is the platform's key you must know from elsewhere than this receipt."),
@@ -218,6 +218,13 @@ def parse_key(vkey: str) -> tuple[str, bytes, bytes]:
     """A key's text form: its name, its 4-byte id, its 32 public bytes (C2SP signed-note). Raises ``BadKey``."""
     name, key_id, _, public = _parse_vkey(vkey, {1: 32})
     return name, key_id, public
+
+
+def _choose_key(vkeys: str, note: str) -> tuple[str, bytes, bytes]:
+    """Of the keys given, a line each, the first that a signature names; else the first. Raises ``BadKey``."""
+    keys = [parse_key(line) for line in vkeys.split("\n") if line.strip()] or [parse_key("")]
+    signers = {(name, identity) for name, identity, _ in _parse_note(note)[1]}
+    return next((key for key in keys if key[:2] in signers), keys[0])
 
 
 def find_key(given: str) -> str:
