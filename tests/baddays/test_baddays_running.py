@@ -227,7 +227,7 @@ def test_a_whole_directory_restored_is_seen_by_whoever_kept_a_checkpoint(start_o
 
 
 def test_a_second_writer_past_the_lock_forks_nothing(start_owner: Start) -> None:
-    """Somebody deleted the lock's file, and a second owner starts: one of two commits fails, and reads the log again."""
+    """Somebody deleted the lock's file and a second owner starts: of two commits one fails, and reads the log again."""
     first = start_owner()
 
     async def run() -> None:

@@ -131,7 +131,8 @@ def test_wrong_usage(go: Go, vkey: Path, tmp_path: Path) -> None:
 
 def test_a_forked_log(go: Go, vkey: Path, platform: RunningRiad, receipt_name: str, tmp_path: Path) -> None:
     fork = tmp_path / "checkpoint"
-    signer = load(Files(platform.data_dir))
+    signer = load(Files(platform.data_dir), ORIGIN)
+    assert signer is not None
     fork.write_text(signer.sign(Checkpoint(signer.verifier.name, OLD[0], bytes(32)).text))
     done = go("log", vkey, f"{platform.url}/ledger/", fork)
     assert done.returncode == 1

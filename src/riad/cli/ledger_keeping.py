@@ -148,7 +148,7 @@ def prune(
     done = yes and planned.entries > 0
     freed = 0
     if done:
-        url, origin = chosen.ledger_url, chosen.ledger.origin
+        origin, url = chosen.ledger.origin, chosen.ledger_url
         freed = delete(chosen.data_dir, origin, planned.keep, url=url, shard=shard or 0, vacuum=vacuum)
     facts = {
         "size": planned.size,
