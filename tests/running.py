@@ -156,7 +156,8 @@ class RunningRiad:
         """Every entry of the ledger."""
         from riad.ledger.reader import Reader
 
-        reader = Reader(self.data_dir)
+        url = self.environment.get("RIAD_LEDGER_URL") or self.environment.get("RIAD_DATABASE_URL", "")
+        reader = Reader(self.data_dir, url if url.startswith("postgresql") else "")
         try:
             return [json.loads(reader.entry(index)) for index in range(reader.size())]
         finally:

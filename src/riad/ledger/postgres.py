@@ -45,6 +45,7 @@ _PUT_TILES = (
     "INSERT INTO {schema}.tile SELECT * FROM unnest(%b::int8[], %b::bytea[]) "
     "ON CONFLICT (id) DO UPDATE SET hashes = excluded.hashes"
 )
+_HEAD = "SELECT format, note, cose FROM {schema}.checkpoint"
 _COPY_HEAD = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 _ROW = struct.Struct(">hiqi")
 
@@ -65,6 +66,7 @@ class Postgres:
         self._number = int.from_bytes(hashlib.sha256(b"riad ledger\0" + origin.encode()).digest()[:8], signed=True)
         self._reading = reading
         self._db: Connection[Any] | None = None
+        self._open = False  # whether a transaction is
 
     @contextlib.contextmanager
     def untouched(self, signed: int) -> Iterator[Storage | None]:
@@ -75,7 +77,7 @@ class Postgres:
         if self._exists():
             return
         with self._answering(), self._connection() as db, db.transaction():
-            self._lock(db)
+            db.execute(self._lock)
             if self._exists():  # another machine was first
                 return
             head = first()
@@ -93,9 +95,11 @@ class Postgres:
             db.add_notice_handler(notice := lambda message: said.append(message.severity_nonlocalized or ""))
             try:
                 with db.transaction():
-                    self._lock(db)
-                    yield self.note()  # its own statement, and so its own snapshot: taken under the lock
+                    note = self._locked_note(db)
+                    self._open = True
+                    yield note
             finally:
+                self._open = False
                 db.remove_notice_handler(notice)
             if "WARNING" in said:
                 # "committed locally, but might not have been replicated", for one: not what was promised.
@@ -126,7 +130,9 @@ class Postgres:
         return self.head()[0]
 
     def head(self) -> tuple[str, bytes]:
-        row = self._one("SELECT format, note, cose FROM {schema}.checkpoint")
+        return self._checked(self._one(_HEAD))
+
+    def _checked(self, row: tuple[Any, ...] | None) -> tuple[str, bytes]:
         if row is None:
             raise EvidenceBroken(N_("{name} has lost its checkpoint."), remedy=REMEDY, name=self.name)
         if row[0] != SCHEMA:
@@ -214,28 +220,48 @@ class Postgres:
         row = self._one("SELECT to_regclass(%s) IS NOT NULL", f"{self.schema}.checkpoint")
         return bool(row and row[0])
 
-    def _lock(self, db: Connection[Any]) -> None:
+    @property
+    def _lock(self) -> bytes:
         # Said in each transaction: a connection pooler between us and the server may have forgotten what was said once.
-        db.execute("SET LOCAL synchronous_commit = on")
-        db.execute("SELECT pg_advisory_xact_lock(%s)", (self._number,))
+        return b"SET LOCAL synchronous_commit = on; SELECT pg_advisory_xact_lock(%d)" % self._number
+
+    def _locked_note(self, db: Connection[Any]) -> str:
+        # One journey, three statements: the last has its own snapshot, taken under the lock.
+        cursor = db.execute(self._lock + b"; " + self._sql(_HEAD))
+        while cursor.nextset():
+            pass
+        return self._checked(cursor.fetchone())[0]
 
     def _one(self, query: str, *values: object) -> tuple[Any, ...] | None:
         rows = self._all(query, *values)
         return rows[0] if rows else None
 
     def _all(self, query: str, *values: object) -> list[tuple[Any, ...]]:
-        with self._answering(), self._connection() as db:
-            return db.execute(self._sql(query), values, binary=True).fetchall()
+        from psycopg import OperationalError
+
+        with self._answering():
+            try:
+                with self._connection() as db:
+                    return db.execute(self._sql(query), values, binary=True).fetchall()
+            except OperationalError:
+                if not self._reading:
+                    raise
+            # A server that was restarted leaves a connection that only now turns out to be broken.
+            self.close()
+            with self._connection() as db:
+                return db.execute(self._sql(query), values, binary=True).fetchall()
 
     def _sql(self, text: str) -> bytes:
         return text.replace("{schema}", self.schema).encode()
 
     @contextlib.contextmanager
     def _connection(self) -> Iterator[Connection[Any]]:
-        """The connection, made anew where it broke. One that failed is dropped by its user, with ``close``."""
+        """The connection, made anew where it broke, though never in the middle of a transaction."""
         import psycopg
 
         if self._db is None or self._db.closed:
+            if self._open:
+                raise psycopg.OperationalError("the connection broke in a transaction")
             self._db = psycopg.connect(**self._parameters, autocommit=True)
             self._db.isolation_level = psycopg.IsolationLevel.READ_COMMITTED  # each statement sees the newest commit
             self._db.prepare_threshold = None  # poolers between us and the server

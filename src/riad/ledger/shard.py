@@ -106,9 +106,10 @@ class Shard:
         """Take in what other machines committed. Raises as ``append``."""
         before = self.state
         try:
-            note = self._storage.note()
-            if note != before.note:
-                self._keep(self._caught_up(note))
+            if self._storage.note() != before.note:
+                with self._storage.transaction() as note:
+                    after = self._caught_up(note)
+                self._keep(after)
         except BaseException:
             self.drop()
             raise
@@ -177,7 +178,8 @@ class Shard:
                 if found is not None:
                     verified(found, self.verifier, known, note=found.note(), whole=True)
             self._storage.begin(lambda: self._first(anchor))
-            state = verified(self._storage, self.verifier, known, note=self._storage.note(), whole=True)
+            with self._storage.transaction() as note:  # nobody commits between what is read here
+                state = verified(self._storage, self.verifier, known, note=note, whole=True)
             if anchor is None and state.frontier.size and not joining and self._seen is None:
                 recovery.refuse_unanchored(state.frontier.size, self.files.anchor.name)
             self._keep(state)
