@@ -19,10 +19,10 @@ from riad.ledger.audit import Report, audit
 from riad.ledger.files import Files
 from riad.ledger.ranges import MAX_FAULTS, RANGE
 from riad.ledger.reader import Reader
-from riad.ledger.recovery import tile_key
+from riad.ledger.storage import tile_key
 
 SIZE = 70_000
-TILE = tile_key
+TILE = lambda level, number: tile_key((level, number))  # noqa: E731
 
 
 @pytest.fixture(scope="module")

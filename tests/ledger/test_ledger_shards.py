@@ -135,7 +135,7 @@ def test_a_shard_taken_away_is_missed(tmp_path: Path) -> None:
     with pytest.raises(EvidenceBroken, match=r"ledger-2027\.checkpoint is missing"):
         Log.open(tmp_path, ORIGIN, now=at(2027))
     shutil.move(kept / late.anchor.name, late.anchor)
-    with pytest.raises(EvidenceBroken, match=r"ledger-2027\.db ends at 0 entries, but 2 were signed"):
+    with pytest.raises(EvidenceBroken, match=r"ledger-2027\.db is missing or empty, but 2 entries were signed"):
         Log.open(tmp_path, ORIGIN, now=at(2027))
     late.database.unlink(missing_ok=True)
     shutil.move(kept / late.database.name, late.database)

@@ -146,8 +146,10 @@ def prune(
         planned = plan(reader, cut, bar)
     chosen = settings.load(config, data_dir=data_dir)
     done = yes and planned.entries > 0
-    where = {"url": chosen.ledger_url, "shard": shard or 0}
-    freed = delete(chosen.data_dir, chosen.ledger.origin, planned.keep, **where, vacuum=vacuum) if done else 0
+    freed = 0
+    if done:
+        origin, url = chosen.ledger.origin, chosen.ledger_url
+        freed = delete(chosen.data_dir, origin, planned.keep, url=url, shard=shard or 0, vacuum=vacuum)
     facts = {
         "size": planned.size,
         "minimum": planned.keep,

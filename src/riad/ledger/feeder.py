@@ -26,7 +26,8 @@ from riad.ledger.contact import Contact, Target
 from riad.ledger.files import Files
 from riad.ledger.note import Checkpoint, Verifier
 from riad.ledger.reader import Reader
-from riad.settings import Ledger
+from riad.ledger.sources import shards
+from riad.settings import Ledger, Settings
 from riad.texts import N_, _, terminal_language
 
 FIRST_WITHIN = 3.0  # seconds that witnesses may delay a start
@@ -34,19 +35,17 @@ REMEDY = N_("Put the ledger's newest copy back; see docs/reference/witness.md, W
 
 
 class Feed:
-    """One log and its witnesses."""
+    """One log, a shard of the ledger, and its witnesses."""
 
     def __init__(self, reader: Reader, keep: Path, ledger: Ledger) -> None:
         self._reader = reader
         self._keep = keep
-        vkeys = reader.vkey().splitlines()
-        self._policy = policy.parse(vkeys, ledger)
-        keys = [Verifier.parse(vkey) for vkey in vkeys]
+        self._policy = policy.parse(reader.vkeys(), ledger)
         self.contacts = [
-            Contact(name, witness.url, witness.key, reader, keys, ledger.witness_every)
+            Contact(name, witness.url, witness.key, reader, ledger.witness_every)
             for name, witness in zip(self._policy.witnesses, ledger.witnesses, strict=True)
         ]
-        known = witnessed.read(keep, keys[0])
+        known = witnessed.read(keep, Verifier.parse(reader.vkey()))
         self.witnessed = known[1].size if known else 0
         self._target: Target | None = None
         self._asking: dict[str, asyncio.Task[None]] = {}
@@ -92,8 +91,28 @@ class Feed:
         return {"witnessed": self.witnessed, "alarm": self.alarm, "witnesses": facts}
 
 
-async def feed(feeds: list[Feed], status: Path, every: float) -> None:
+class Feeds:
+    """A feed for each shard there is; a new year's is found when it begins."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._known: dict[int, Feed] = {}
+
+    async def all(self) -> list[Feed]:
+        """Every shard's, oldest first. Raises what a ``Reader`` raises."""
+        chosen = self._settings
+        found = await asyncio.to_thread(shards, chosen.data_dir, chosen.ledger_url, chosen.ledger.origin)
+        for shard in found or [0]:
+            if shard not in self._known:
+                keep = Files(chosen.data_dir, shard).witnessed
+                self._known[shard] = Feed(Reader.of(chosen, shard), keep, chosen.ledger)
+        return list(self._known.values())
+
+
+async def feed(settings: Settings) -> None:
     """Feed until cancelled. Raises ``EvidenceBroken`` where the first round finds that the ledger was rolled back."""
+    status, every, every_shard = Files(settings.data_dir).witnesses, settings.ledger.witness_every, Feeds(settings)
+    feeds = await every_shard.all()
     asking = set[asyncio.Task[None]]().union(*[await each.round() for each in feeds])
     if asking:
         await asyncio.wait(asking, timeout=FIRST_WITHIN)
@@ -105,6 +124,7 @@ async def feed(feeds: list[Feed], status: Path, every: float) -> None:
     while True:
         await asyncio.sleep(every - settle)
         try:
+            feeds = await every_shard.all()
             for each in feeds:
                 await each.round()
         except RiadError as error:
@@ -128,9 +148,8 @@ def _report(feeds: list[Feed], path: Path) -> None:
         print(f"riad witnesses: {path}: {error.strerror}", file=sys.stderr, flush=True)
 
 
-async def run(data_dir: Path, ledger: Ledger) -> None:
+async def run(settings: Settings) -> None:
     """Feed until SIGTERM or the supervisor's end."""
-    files = Files(data_dir)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -138,14 +157,13 @@ async def run(data_dir: Path, ledger: Ledger) -> None:
     mode = os.fstat(0).st_mode
     if stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode):  # a supervisor's pipe; a terminal or a file says nothing
         loop.add_reader(0, _supervisor_gone, stop)
-    with Reader(data_dir) as reader:
-        work = asyncio.create_task(feed([Feed(reader, files.witnessed, ledger)], files.witnesses, ledger.witness_every))
-        stopping = asyncio.create_task(stop.wait())
-        await asyncio.wait({work, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        stopping.cancel()
-        if work.done():
-            work.result()
-        work.cancel()
+    work = asyncio.create_task(feed(settings))
+    stopping = asyncio.create_task(stop.wait())
+    await asyncio.wait({work, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    if work.done():
+        work.result()
+    work.cancel()
 
 
 def _supervisor_gone(stop: asyncio.Event) -> None:
@@ -167,7 +185,7 @@ def main() -> int:
     arguments = parser.parse_args()
     try:
         chosen = riad_settings.load(arguments.config, data_dir=arguments.data_dir)
-        asyncio.run(run(chosen.data_dir, chosen.ledger))
+        asyncio.run(run(chosen))
     except RiadError as error:
         complain(error)
         return 2 if isinstance(error, BadRequest) else 1

@@ -38,7 +38,7 @@ class Files(NamedTuple):
 
     @property
     def witnessed(self) -> Path:
-        return self.data_dir / "ledger.witnessed"
+        return self._named("witnessed")
 
     @property
     def witnesses(self) -> Path:
