@@ -227,7 +227,7 @@ def test_a_whole_directory_restored_is_seen_by_whoever_kept_a_checkpoint(start_o
 
 
 def test_a_second_writer_past_the_lock_forks_nothing(start_owner: Start) -> None:
-    """Somebody deleted the lock's file, and a second owner starts: each goes on from what the other committed."""
+    """Somebody deleted the lock's file and a second owner starts: each takes in what the other committed first."""
     first = start_owner()
 
     async def run() -> None:

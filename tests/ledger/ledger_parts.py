@@ -28,7 +28,6 @@ class OwnerProcess:
         data_dir: Path,
         *,
         before: Callable[[], None] | None = None,
-        url: str = "",
         program: Sequence[str] = ("-m", "riad.ledger.owner"),
         url: str = "",
     ) -> None:

@@ -100,7 +100,7 @@ def verified(storage: Storage, verifier: Verifier, known: Iterable[Checkpoint], 
     # (6) There is no hole behind that edge, as far as a few looks can tell.
     if whole:
         entry = lambda index: next(iter(storage.entries(index, index + 1)), None)  # noqa: E731
-        probe(size, nodes, entry, REMEDY, storage.minimum())
+        probe(size, storage.minimum(), nodes, entry, REMEDY)
     return State(note, checkpoint, frontier, _edges(size, nodes), entries[-1] if entries else b"")
 
 

@@ -219,7 +219,7 @@ class Sqlite:
     def _unavailable(self, error: Exception) -> LedgerUnavailable:
         if self._reading:
             message = N_("The ledger in {directory} cannot be read: {error}.")
-            remedy = N_("See that Riad may read and write there, and that the disk works.")
+            remedy = N_("See that Riad may read and write there, and that the disk works and has room.")
         else:
             message = N_("The ledger in {directory} cannot be used: {error}.")
             remedy = N_("Make room on that disk and see that it works; the ledger goes on by itself.")
