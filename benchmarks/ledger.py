@@ -15,17 +15,21 @@ import shutil
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import uvloop
 
-from benchmarks import ledger_entries, ledger_reading, ledger_writing, promises
+from benchmarks import ledger_entries, ledger_reading, ledger_writing, promises, record_keys
+from benchmarks.ledger_rates import rates
 from benchmarks.processes import end_cleanly
 from riad.ledger import entry as entries
+from riad.ledger.reader import Reader
 
 BYTES_AN_ENTRY = 400  # of disk, more than an entry of the largest tree takes, the peer's copy included
-SOLE = ("SQLite", "PostgreSQL")
+KEYS = 100_000
+OURS = ("SQLite", "PostgreSQL")
 
 
 def measure(directory: Path, seconds: float, rounds: int, size: int) -> dict[str, Any]:
@@ -42,6 +46,9 @@ def measure(directory: Path, seconds: float, rounds: int, size: int) -> dict[str
     folder = directory / "real"
     weighed = ledger_reading.real_log(folder, ledger_reading.REQUESTS)
     verification = ledger_reading.verification(folder, directory / "peer-verified.db")
+    say("audit, export, index, record keys")
+    read = rates(partial(Reader, folder), directory)
+    kept = record_keys.record_keys(directory / "keys", KEYS)
     shutil.rmtree(folder)
     say(f"proofs up to {size:,} entries")
     grown = ledger_reading.proofs(directory, size)
@@ -52,6 +59,8 @@ def measure(directory: Path, seconds: float, rounds: int, size: int) -> dict[str
         "worker": {"encode_us": ledger_reading.each(lambda: entries.encode(ledger_entries.decision()), 5000), **costs},
         "bytes": weighed,
         "verification": verification,
+        "rates": read,
+        "record_keys": kept,
         "proofs": grown,
     }
     document["summary"] = summary(document)
@@ -64,7 +73,7 @@ def summary(document: dict[str, Any]) -> dict[str, Any]:
     fastest = {
         name: max(found["median"] for one in callers.values() if (found := one["entries_per_s"]))
         for name, callers in document["writing"]["contenders"].items()
-        if name in SOLE
+        if name in OURS
     }
     largest = document["proofs"]["sizes"].get("10000000", {}).get("riad")
     return {

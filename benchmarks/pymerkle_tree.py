@@ -74,7 +74,9 @@ class Tree:
             else:
                 self._tree.prove_consistency(place)
             waits.append((time.perf_counter() - start) * 1e3)
-            if time.perf_counter() - began > seconds:
+            if number == 0:
+                began = time.perf_counter()  # the first takes as long as it takes
+            elif time.perf_counter() - began > seconds:
                 break
         return {"waits_ms": waits}
 

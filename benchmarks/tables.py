@@ -103,7 +103,7 @@ def _promise(promise: dict[str, Any]) -> list[str]:
     unit, measured = promise["unit"], promise["measured"]
     sign = "≥" if promise["at_least"] else "≤"
     words = {"aim": "**holds, and the aim too**", "floor": "**holds**", "missed": "**missed**"}
-    shown = "–" if measured is None else f"{measured:,.4g} {unit}".strip()
+    shown = "–" if measured is None else f"{_short(float(measured))} {unit}".strip()
     return [
         promise["promise"],
         f"{sign} {promise['floor']:g} {unit}".strip(),

@@ -6,6 +6,7 @@ RiadError                       code               HTTP
 │   ├── Forbidden               forbidden          403   known caller, outside what its key may do
 │   ├── Unlawful                unlawful           403   no lawful route; carries decision, articles, remedy
 │   ├── NotFound                not_found          404
+│   │   └── Erased              erased             410   it was there, and was destroyed for good
 │   └── LimitReached            rate_limit_exceeded 429  says when to come back
 ├── BadRequest                  invalid_request    400   what was sent cannot be understood
 │   ├── TooLarge                request_too_large  413
@@ -98,6 +99,11 @@ class Unlawful(Refused):
 class NotFound(Refused):
     code = "not_found"
     status = 404
+
+
+class Erased(NotFound):
+    code = "erased"
+    status = 410
 
 
 class LimitReached(Refused):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime
 import ipaddress
 import os
+import re
 import tomllib
 from pathlib import Path
 from typing import Any, Literal
@@ -22,10 +23,18 @@ Contract = Literal["none", "processor_terms", "standard_clauses", "moroccan_law"
 EMBEDDED_MODEL = "smollm2-135m"
 
 
+class Joules(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What a token takes, in joules: one that is read, and one that is written."""
+
+    prompt: float
+    completion: float
+
+
 class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A model as a site serves it.
 
-    ``served_as`` is the engine's own name for it (default: the same name); ``file`` a GGUF for the embedded engine.
+    ``served_as`` is the engine's own name for it (default: the same name); ``file`` a GGUF for the embedded engine;
+    ``digest`` the SHA-256 of the weights, as ``sha256:…``; ``joules_per_token`` goes before the site's.
     """
 
     name: str
@@ -33,6 +42,8 @@ class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     kind: Literal["chat", "embedding"] = "chat"
     context: int = 0
     file: str = ""
+    digest: str = ""
+    joules_per_token: float | Joules | None = None
 
 
 class Site(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -57,6 +68,7 @@ class Site(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     contract: Contract = "none"
     own_premises: bool = False
     stand_in: bool = False  # plays a provider in a demo or a test; every screen says so
+    joules_per_token: float | Joules | None = None  # measured by who runs it; unknown: no estimate of energy
     cost: float = 0.0  # MAD per million tokens, for placement between equally lawful routes
     connect_timeout: float = 5.0  # seconds, as all timeouts
     first_byte_timeout: float = 120.0
@@ -104,6 +116,7 @@ class Witness(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
 class Ledger(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     origin: str = "riad.local/ledger"  # the log's identity in every checkpoint: choose it once
     max_queue: int = 16384
+    keys_dir: str = ""  # where record keys are kept, apart from backups; empty: keys in the data directory
     url: str = ""  # a PostgreSQL; "sqlite": a file in the data directory; empty: as the store. RIAD_LEDGER_URL wins
     witnesses: tuple[Witness, ...] = ()
     quorum: int = 0  # how many witnesses make a receipt witnessed; 0: more than half
@@ -133,6 +146,12 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     privacy: Privacy = Privacy()
     sites: tuple[Site, ...] = ()
     data_dir: Path = Path()
+
+    @property
+    def keys_dir(self) -> Path:
+        """Where record keys are kept."""
+        named = self.ledger.keys_dir
+        return Path(named).expanduser().absolute() if named else self.data_dir / "keys"
 
     @property
     def database_url(self) -> str:
@@ -303,11 +322,32 @@ def _check_site(site: Site) -> None:
             )
     if not site.models:
         raise BadSettings(N_("Site {site} serves no model."), remedy=N_("Name one in models."), site=site.name)
+    _check_energy(site, site.joules_per_token)
+    for model in site.catalogue():
+        _check_energy(site, model.joules_per_token)
+        if model.digest and not re.fullmatch("sha256:[0-9a-f]{64}", model.digest):
+            raise BadSettings(
+                N_("Site {site}: the digest of model {model} is not one."),
+                remedy=N_("Write sha256: and 64 hexadecimal digits, as sha256sum prints them."),
+                site=site.name,
+                model=model.name,
+            )
     if site.engine == "openai" and not site.url.startswith(("http://", "https://")):
         raise BadSettings(
             N_("Site {site} has no usable url."),
             remedy=N_("Give the engine's base URL, as http://host:8000/v1."),
             site=site.name,
+        )
+
+
+def _check_energy(site: Site, joules: float | Joules | None) -> None:
+    values = (joules.prompt, joules.completion) if isinstance(joules, Joules) else (joules or 0.0,)
+    if not all(0 <= value < 1e9 for value in values):
+        raise BadSettings(
+            N_("Site {site}: {value} is not an energy in joules a token."),
+            remedy=N_("Give what was measured, as 1.5, or leave joules_per_token out."),
+            site=site.name,
+            value=", ".join(map(str, values)),
         )
 
 

@@ -35,9 +35,12 @@ class Abroad:
                 # Noted before the body is read: half a body that crossed has crossed.
                 crossing = Crossing()
                 abroad.crossings.append(crossing)
-                crossing.body = self.rfile.read(int(self.headers["content-length"]))
-                asked = json.loads(crossing.body)
-                crossing.number = asked["seed"]
+                body = self.rfile.read(int(self.headers["content-length"]))
+                try:
+                    asked = json.loads(body)
+                    crossing.number = asked["seed"]
+                finally:
+                    crossing.body = body
                 time.sleep(pause)  # so that there is something to die in the middle of
                 if asked.get("stream"):
                     self._answer("text/event-stream", b"".join(events(asked)))

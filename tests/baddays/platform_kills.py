@@ -1,8 +1,8 @@
 """kill −9 of the whole platform's processes while requests flow to a stand-in abroad that writes down what reaches it.
 
-Each request can be told apart on both sides of the border by facts alone, for the ledger holds no content: at the
-stand-in by its number, which travels as ``seed``; in the ledger by its declared purpose, or, where persons are masked
-and the purpose must be the key's, by its project and the number of e-mail addresses found in it.
+The ledger holds no content, so a request is known on both sides of the border by its *mark*: at the stand-in it
+follows from the request's number, which travels as ``seed``; in the ledger from its project, its model, and how many
+e-mail addresses were found in it. Marks are all different for some thousands of requests, and are counted after that.
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ from tests.running import RunningRiad, site
 
 PROJECTS = 40
 THREADS = 6
-PERSON = "Mr Ahmed Benali, tel 0612345678"
+MODELS = 30  # names for one model abroad
+ADDRESSES = 60  # e-mail addresses in one text, at most
 VICTIMS = ("owner", "worker", "workers", "owner and workers", "supervisor", "everything")
 KINDS = ("clear", "pseudonymised", "refused", "national")
 
@@ -114,35 +115,42 @@ class Traffic:
 
     def _request(self, number: int) -> tuple[dict[str, Any], dict[str, str]]:
         kind = kind_of(number)
-        model = {"pseudonymised": "paris-echo", "national": "rabat-echo"}.get(kind, "virginia-echo")
-        text = {"pseudonymised": people(number), "refused": PERSON}.get(kind, "What is the boiling point of water?")
-        body = {"model": model, "seed": number, "messages": [{"role": "user", "content": text}]}
+        text = "What is the boiling point of water?" if kind == "clear" else people(number)
+        body = {"model": mark(number).model, "seed": number, "messages": [{"role": "user", "content": text}]}
         headers = {"authorization": f"Bearer {self._keys[number % PROJECTS]}", "content-type": "application/json"}
-        if kind != "pseudonymised":
-            headers["x-riad-purpose"] = purpose(number)
         return body | ({"stream": True} if number % 3 == 0 else {}), headers
+
+
+class Mark(NamedTuple):
+    """By what a request is known where its content is not."""
+
+    project: str
+    model: str
+    addresses: int
 
 
 def kind_of(number: int) -> str:
     return KINDS[number // PROJECTS % len(KINDS)]
 
 
-def purpose(number: int) -> str:
-    return f"case_{number}"
+def mark(number: int) -> Mark:
+    turn = number // (PROJECTS * len(KINDS))
+    kind = kind_of(number)
+    if kind == "clear":
+        return Mark(f"p{number % PROJECTS}", f"virginia-m{turn % MODELS}", 0)
+    model = {"pseudonymised": "paris-echo", "national": "rabat-echo", "refused": "virginia-echo"}[kind]
+    return Mark(f"p{number % PROJECTS}", model, 1 + turn % ADDRESSES)
+
+
+def mark_of(entry: dict[str, Any]) -> Mark:
+    """The same from a decision in the ledger."""
+    return Mark(entry["project"], entry["model"], entry["findings"].get("EMAIL", 0))
 
 
 def people(number: int) -> str:
-    """A text with as many e-mail addresses as make its request the only one of its project."""
-    count = 1 + number // (PROJECTS * len(KINDS))
-    return "Answer these: " + ", ".join(f"client{number}.{at}@example.ma" for at in range(count)) + "."
-
-
-def number_of(entry: dict[str, Any]) -> int:
-    """The request that a decision is about, by its facts alone."""
-    if entry["purpose"].startswith("case_"):
-        return int(entry["purpose"].removeprefix("case_"))
-    above = (entry["findings"]["EMAIL"] - 1) * len(KINDS) + KINDS.index("pseudonymised")
-    return above * PROJECTS + int(entry["project"].removeprefix("p"))
+    """A text about as many persons as the request's mark says."""
+    addresses = ", ".join(f"client{number}.{at}@example.ma" for at in range(mark(number).addresses))
+    return f"Answer these: {addresses}."
 
 
 class Platform:
@@ -153,7 +161,10 @@ class Platform:
         self._chance = chance
         self.sites = {"rabat": Abroad(0.005), "paris": Abroad(0.01), "virginia": Abroad(0.01)}
         countries = {"rabat": "MA", "paris": "FR", "virginia": "US"}
-        config = "".join(site(name, countries[name], server.url, ["echo"]) for name, server in self.sites.items())
+        models = {"virginia": ["echo", *(f"m{number}" for number in range(MODELS))]}
+        config = "".join(
+            site(name, countries[name], server.url, models.get(name, ["echo"])) for name, server in self.sites.items()
+        )
         self.riad = RunningRiad(directory, config, environment={"RIAD_LANG": "en"})
         store = KeyStore.open(load(self.riad.config, data_dir=self.riad.data_dir).database_url, self.riad.data_dir)
         named = {"tenant": "acme", "purpose": "customer_support"}
@@ -210,16 +221,20 @@ class Platform:
                 index, _, request = answer.receipt.partition("-")
                 entry = self._entries[int(index)]
                 assert (entry["kind"], entry["id"]) == ("decision", request)
-                assert number_of(entry) == answer.number
+                assert mark_of(entry) == mark(answer.number)
                 assert (entry["outcome"] == "allow") == (answer.status == 200), (answer, entry)
         decided = [entry for entry in self._entries if entry["kind"] == "decision"]
         for name in ("paris", "virginia"):
-            allowed = Counter(number_of(e) for e in decided if (e["site"], e["outcome"]) == (name, "allow"))
-            crossed = Counter(crossing.number for crossing in crossings[name] if crossing.body)
-            assert None not in crossed
+            allowed = Counter(mark_of(e) for e in decided if (e["site"], e["outcome"]) == (name, "allow"))
+            whole = [crossing for crossing in crossings[name] if crossing.body]
+            numbers = [crossing.number for crossing in whole if crossing.number is not None]
+            assert len(numbers) == len(whole), "somebody crossed who cannot be told"
+            crossed = Counter(map(mark, numbers))
             assert crossed <= allowed, f"crossed without a decision: {crossed - allowed}"
-            assert not any(kind_of(number) == "refused" for number in crossed if number is not None)
-        assert not any(b"@example.ma" in crossing.body for crossing in crossings["paris"])
+            assert not any(kind_of(number) in ("refused", "national") for number in numbers)
+        assert not any(
+            b"@example.ma" in crossing.body for name in ("paris", "virginia") for crossing in crossings[name]
+        )
 
     def conclude(self) -> None:
         """Once the callers have left: count."""

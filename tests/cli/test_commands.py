@@ -96,6 +96,8 @@ WORKING: list[tuple[str, int]] = [
     ("ledger verify RECEIPT", 0),
     ("ledger verify BROKEN", 1),
     ("ledger verify missing", 2),
+    ("ledger policy", 0),
+    ("ledger verify RECEIPT --policy TEXT", 2),
     ("ledger key", 0),
     ("ledger checkpoint", 0),
     ("ledger show 0", 0),
@@ -113,6 +115,17 @@ WORKING: list[tuple[str, int]] = [
     ("privacy restore TEXT --mapping TEXT", 2),
     ("privacy evaluate SAMPLES", 0),
     ("privacy evaluate TEXT", 2),
+    ("witness init --name w.example/2 --dir FRESH", 0),
+    ("witness init --name w.example/2 --dir WITNESS", 2),
+    ("witness key --dir WITNESS", 0),
+    ("witness key --dir FRESH", 2),
+    ("witness logs --dir WITNESS", 0),
+    ("witness status --dir WITNESS", 0),
+    ("witness add-log LOG --dir WITNESS", 0),
+    ("witness add-log missing --dir WITNESS", 2),
+    ("witness remove-log LOG --dir WITNESS", 0),
+    ("witness remove-log missing --dir WITNESS", 2),
+    ("witness up --host 0.0.0.0 --dir WITNESS", 2),
 ]
 
 
@@ -148,7 +161,7 @@ Words = Callable[[str], list[str]]
 
 
 @pytest.fixture
-def words(crowd: Crowd, files: dict[str, str], beside: Terminal) -> Words:
+def words(crowd: Crowd, files: dict[str, str], beside: Terminal, tmp_path: Path) -> Words:
     """A command's words, with what those in capitals stand for; a key and its tenant are made for whom they are."""
 
     def given(command: str) -> list[str]:
@@ -157,6 +170,11 @@ def words(crowd: Crowd, files: dict[str, str], beside: Terminal) -> Words:
         if {"KEY", "MADE"} & {*command.split()}:
             done = beside("keys", "create", "--tenant", made, "--project", "p", "--purpose", "x", "--json")
             known["KEY"] = done.document["key"]
+        if "--dir" in command:
+            known |= {"FRESH": str(tmp_path / f"new-{made}"), "WITNESS": str(tmp_path / made)}
+            known["LOG"] = (crowd.riad.data_dir / "ledger.vkey").read_text().strip()
+            assert beside("witness", "init", "--name", "w.example/1", "--dir", known["WITNESS"]).status == 0
+            assert beside("witness", "add-log", known["LOG"], "--dir", known["WITNESS"]).status == 0
         return [known.get(word, word) for word in command.split()]
 
     return given

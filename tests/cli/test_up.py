@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from riad.models import weights
 from tests.cli.cli_parts import Crowd, Laptop, Terminal, children, eventually
 from tests.running import RIAD, site
 
@@ -27,6 +28,8 @@ def test_a_laptop_answers_without_any_settings(laptop: Laptop) -> None:
     assert headers["x-riad-site"] == "laptop"
     assert headers["x-riad-crossing"] == "none"
     assert headers["x-riad-decision"] == "allow"
+    digest = "sha256:" + weights.digest(weights.find("smollm2-135m", laptop.data_dir))
+    assert laptop.of_request(headers["x-request-id"])[0]["model_digest"] == digest
     assert (laptop.data_dir / "secret").stat().st_mode & 0o777 == 0o600
     assert laptop.data_dir.stat().st_mode & 0o777 == 0o700
 
@@ -142,6 +145,10 @@ NOWHERE = '[[sites]]\nname = "a"\nengine = "{}"\nmodels = ["m"]\n' + "".join(
         (NOWHERE.format("openai").replace('"MA"', '"Maroc"', 1), "Maroc"),
         (TAKEN_NAME, "rabat"),
         ('[platform]\npacks = ["atlantis"]\n', "atlantis"),
+        ('[[ledger.witnesses]]\nurl = "https://w.example"\nkey = "nonsense"\n', "ledger.witnesses"),
+        ('[[ledger.witnesses]]\nurl = "w.example"\nkey = "nonsense"\n', "w.example"),
+        ("[ledger]\nquorum = 1\n", "quorum"),
+        ("[ledger]\nwitness_every = 0\n", "witness_every"),
     ],
 )
 def test_bad_settings(terminal: Terminal, tmp_path: Path, config: str, says: str) -> None:
@@ -178,6 +185,38 @@ def test_an_embedded_model_without_its_weights(terminal: Terminal, tmp_path: Pat
     done = terminal("up", "--port", "0", "--data-dir", str(tmp_path / "data"), "--config", str(file))
     assert done.status != 0
     assert "riad models" in done.err
+
+
+def test_weights_that_are_not_those_of_the_settings(laptop: Laptop, terminal: Terminal, tmp_path: Path) -> None:
+    file = tmp_path / "riad.toml"
+    model = 'models = [{name = "smollm2-135m", digest = "sha256:' + "0" * 64 + '"}]'
+    file.write_text(GOOD.replace('engine = "openai"', 'engine = "embedded"').replace(_models(GOOD), model))
+    done = terminal("up", "--port", "0", "--data-dir", str(tmp_path / "data"), "--config", str(file))
+    assert (done.status, "the settings of rabat say sha256:0000" in done.err) == (2, True), done
+
+
+def _models(table: str) -> str:
+    return next(line for line in table.splitlines() if line.startswith("models"))
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "joules_per_token = -1",
+        "joules_per_token = nan",
+        "joules_per_token = inf",
+        'joules_per_token = "much"',
+        "joules_per_token = {prompt = 1}",
+        "joules_per_token = {prompt = 1, completion = -1}",
+        'models = [{name = "m", digest = "sha256:0"}]',
+        'models = [{name = "m", joules_per_token = -1}]',
+    ],
+)
+def test_an_energy_or_a_digest_that_cannot_be(terminal: Terminal, tmp_path: Path, line: str) -> None:
+    file = tmp_path / "riad.toml"
+    file.write_text(GOOD.replace(_models(GOOD), line + "\n" + ("" if line.startswith("models") else _models(GOOD))))
+    done = terminal("sites", "list", "--config", str(file))
+    assert (done.status, "Traceback" in done.err) == (2, False), done
 
 
 def test_a_public_address_behind_tls_is_allowed(terminal: Terminal, tmp_path: Path) -> None:

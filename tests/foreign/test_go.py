@@ -9,9 +9,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from foreign_parts import OLD, Go
+from foreign_parts import OLD, ORIGIN, Go
 
 from riad.ledger.files import Files
+from riad.ledger.keys import load
 from riad.ledger.note import Checkpoint, Signer, Verifier
 from riad.ledger.reader import Reader
 from tests.running import RunningRiad
@@ -71,10 +72,10 @@ def test_a_witness_it_does_not_know_does_not_disturb_it(go: Go, vkey: Path, rece
 def test_the_log_over_http(
     go: Go, vkey: Path, platform: RunningRiad, receipt_name: str, old_checkpoints: list[Path]
 ) -> None:
-    done = go("log", vkey, f"{platform.url}/ledger/", old_checkpoints[0])
+    done = go("log", vkey, f"{platform.url}/ledger/", *old_checkpoints)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert f"extends that of {OLD[0]}" in done.stdout
-    assert go("log", vkey, f"{platform.url}/ledger/", old_checkpoints[1]).returncode == 0
+    for size in OLD:
+        assert f"extends that of {size}\n" in done.stdout
 
 
 @pytest.fixture
@@ -119,9 +120,19 @@ def test_a_changed_log(
     assert (done.returncode == 0) is good, done.stdout + done.stderr
 
 
+def test_wrong_usage(go: Go, vkey: Path, tmp_path: Path) -> None:
+    assert go().returncode == go("receipt", vkey).returncode == 2
+    for nonsense in (b"", b"nonsense", b"c2sp.org/tlog-proof@v1\n\n", bytes(1000)):
+        (tmp_path / "receipt").write_bytes(nonsense)
+        assert go("receipt", vkey, tmp_path / "receipt").returncode == 1
+    assert go("receipt", tmp_path / "receipt", tmp_path / "receipt").returncode == 1
+    assert go("log", vkey, "http://127.0.0.1:1/").returncode == 1
+
+
 def test_a_forked_log(go: Go, vkey: Path, platform: RunningRiad, receipt_name: str, tmp_path: Path) -> None:
     fork = tmp_path / "checkpoint"
-    signer = Signer.parse(Files(platform.data_dir).key.read_text())
+    signer = load(Files(platform.data_dir), ORIGIN)
+    assert signer is not None
     fork.write_text(signer.sign(Checkpoint(signer.verifier.name, OLD[0], bytes(32)).text))
     done = go("log", vkey, f"{platform.url}/ledger/", fork)
     assert done.returncode == 1

@@ -1,7 +1,7 @@
 // Verify a Riad ledger with Go's own code for transparency logs, golang.org/x/mod/sumdb: none of it is Riad's.
 //
 //	verify receipt KEY RECEIPT        a receipt file (C2SP tlog-proof), offline
-//	verify log KEY URL [CHECKPOINT]   every entry of the log served at URL; that it extends an older checkpoint
+//	verify log KEY URL [CHECKPOINT…]  every entry of the log served at URL; that it extends older checkpoints
 //
 // KEY is a file with the log's public key, as `riad ledger key` prints it. Exit status: 0 good, 1 not, 2 wrong usage.
 package main
@@ -28,10 +28,10 @@ func main() {
 	switch args := os.Args[1:]; {
 	case len(args) == 3 && args[0] == "receipt":
 		err = verifyReceipt(args[1], args[2])
-	case (len(args) == 3 || len(args) == 4) && args[0] == "log":
+	case len(args) >= 3 && args[0] == "log":
 		err = verifyLog(args[1], args[2], args[3:])
 	default:
-		fmt.Fprintln(os.Stderr, "usage: verify receipt KEY RECEIPT | verify log KEY URL [CHECKPOINT]")
+		fmt.Fprintln(os.Stderr, "usage: verify receipt KEY RECEIPT | verify log KEY URL [CHECKPOINT…]")
 		os.Exit(2)
 	}
 	if err != nil {

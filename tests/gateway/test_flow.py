@@ -194,7 +194,7 @@ class Hand:
                 return work()
             case effects.MaskingKey():
                 return b"k" * 32
-            case effects.Record(written):
+            case effects.Record(written, _, _, _):
                 self.entries.append(entry(written))
                 return len(self.entries) - 1
             case effects.Durable(ticket):

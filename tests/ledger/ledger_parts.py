@@ -28,8 +28,8 @@ class OwnerProcess:
         data_dir: Path,
         *,
         before: Callable[[], None] | None = None,
-        url: str = "",
         program: Sequence[str] = ("-m", "riad.ledger.owner"),
+        url: str = "",
     ) -> None:
         self.data_dir = data_dir
         self.process = subprocess.Popen(

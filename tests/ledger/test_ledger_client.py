@@ -76,7 +76,7 @@ def test_one_turn_of_the_loop_is_one_frame(tmp_path: Path, run: Run) -> None:
         futures = [client.append(b"%d" % number) for number in range(100)]
         ((kind, payload),) = await receive(owner, 1)
         assert kind == wire.APPEND
-        token, entries = wire.read_append(payload)
+        token, entries, _ = wire.read_append(payload)
         assert entries == [b"%d" % number for number in range(100)]
         assert client.outstanding == 100
         owner.sendall(wire.committed(token, 7))

@@ -14,7 +14,7 @@ from ledger_parts import ORIGIN
 from riad.errors import EvidenceBroken, NotFound
 from riad.ledger import cbor, cose, merkle
 from riad.ledger.note import Checkpoint, Signer, Verifier
-from riad.ledger.verify import BadReceipt
+from riad.ledger.verify import BadReceipt, Policy, WitnessKey
 
 SIGNER = Signer(ORIGIN, bytes(range(32)))
 VERIFIER = SIGNER.verifier
@@ -35,7 +35,7 @@ def head_of(entries: Sequence[bytes]) -> tuple[Checkpoint, merkle.Node]:
 def receipt_of(index: int, entries: Sequence[bytes] = ENTRIES, signer: Signer = SIGNER) -> bytes:
     head, node = head_of(entries)
     proof = merkle.inclusion_proof(index, head.size, node)
-    return cose.compose(signer.verifier, head, index, proof, cose.sign_root(signer, head))
+    return cose.compose([signer.verifier], head, index, proof, cose.sign_root(signer, head))
 
 
 def refused(receipt: bytes, entry: bytes, *verifiers: Verifier) -> BadReceipt:
@@ -214,13 +214,29 @@ def test_another_key() -> None:
     # Both of an overlap: the one that the receipt names is taken.
     both = [Signer.generate(ORIGIN).verifier, VERIFIER]
     assert cose.verify(receipt, ENTRIES[5], both).steps[1].values["id"] == VERIFIER.key_id.hex()
-    # Somebody else's signature under our key's name.
+    # Nobody composes a receipt from another key's signature; who forges one is found out.
     head, node = head_of(ENTRIES)
-    foreign = cose.sign_root(Signer.generate(ORIGIN), head)
-    forged = cose.compose(VERIFIER, head, 5, merkle.inclusion_proof(5, head.size, node), foreign)
+    proof, foreign = merkle.inclusion_proof(5, head.size, node), cose.sign_root(Signer.generate(ORIGIN), head)
+    for signature in (foreign, foreign[:-1]):
+        with pytest.raises(EvidenceBroken, match="does not fit"):
+            cose.compose([VERIFIER], head, 5, proof, signature)
+    forged = receipt.replace(cose.sign_root(SIGNER, head), foreign)
     assert refused(forged, ENTRIES[5]).step == 4
-    assert cose.signed_by(VERIFIER, head, foreign) is False
-    assert cose.signed_by(VERIFIER, head, b"short") is False
+
+
+def test_while_two_keys_overlap_either_may_have_signed() -> None:
+    head, node = head_of(ENTRIES)
+    proof, both = merkle.inclusion_proof(5, head.size, node), [Signer.generate(ORIGIN).verifier, VERIFIER]
+    assert cose.compose(both, head, 5, proof, cose.sign_root(SIGNER, head)) == receipt_of(5)
+
+
+def test_a_policy_that_asks_for_witnesses_is_never_met() -> None:
+    witness = WitnessKey("witness.example", b"\x01\x02\x03\x04", 4, bytes(32))
+    named = {"w": witness}
+    cose.verify(receipt_of(5), ENTRIES[5], [VERIFIER], Policy([VERIFIER.vkey], named))
+    with pytest.raises(BadReceipt) as caught:
+        cose.verify(receipt_of(5), ENTRIES[5], [VERIFIER], Policy([VERIFIER.vkey], named, quorum="w"))
+    assert caught.value.step == 6
 
 
 @pytest.mark.parametrize("entry", [b"", b"x" * 65536, ENTRIES[5] + b"\n", ENTRIES[4]])
@@ -245,7 +261,7 @@ def test_a_log_it_is_not_of() -> None:
     other, node = head_of(ENTRIES)
     other = other._replace(origin="other.example/ledger")
     receipt = cose.compose(
-        VERIFIER, other, 5, merkle.inclusion_proof(5, other.size, node), cose.sign_root(SIGNER, other)
+        [VERIFIER], other, 5, merkle.inclusion_proof(5, other.size, node), cose.sign_root(SIGNER, other)
     )
     assert refused(receipt, ENTRIES[5]).step == 5
 
@@ -312,9 +328,12 @@ def test_a_proof_of_the_wrong_length(count: int) -> None:
     assert refused(rewritten(content=[11, 5, [bytes(32)] * count]), ENTRIES[5]).step == 3
 
 
-def test_the_only_entry_of_a_log_has_no_receipt() -> None:
-    with pytest.raises(NotFound, match="one entry"):
+def test_what_has_no_receipt_yet() -> None:
+    with pytest.raises(NotFound, match="second entry"):
         receipt_of(0, [b"a"])
+    head, node = head_of(ENTRIES)
+    with pytest.raises(NotFound, match="this version"):
+        cose.compose([VERIFIER], head, 5, merkle.inclusion_proof(5, head.size, node), b"")
 
 
 def test_keys() -> None:

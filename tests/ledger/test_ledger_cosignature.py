@@ -135,6 +135,7 @@ GOOD = Submission(3, [bytes(32)], LOG.sign(TEXT), Checkpoint.parse(TEXT)).body.d
         GOOD[:-1],
         GOOD.replace("\n3\n", "\n99999999999999999999\n"),
         GOOD.replace("\n3\n", "\nx\n"),
+        GOOD.replace("test.example/ledger\n", "é" * 128 + "\n"),
         GOOD + "\x00",
     ],
 )

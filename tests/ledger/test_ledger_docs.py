@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from riad.cli.ledger import app
-from riad.ledger.entry import Decision, KeyChange, Outcome, SiteFacts, Tokens, Turn
+from riad.ledger.entry import Decision, Erasure, KeyChange, Outcome, SiteFacts, Tokens, Turn
 from riad.ledger.files import Files
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "reference" / "ledger.md").read_text()
@@ -27,6 +27,7 @@ def section(title: str) -> str:
         ("### `decision`", Decision),
         ("### `site_facts`", SiteFacts),
         ("### `outcome`", Outcome),
+        ("### `erasure`", Erasure),
         ("### `shard`", Turn),
         ("### `key`", KeyChange),
     ],

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from riad.errors import BadRequest, EvidenceBroken, TooLarge
-from riad.ledger.entry import UNSET, Decision, Outcome, SiteFacts, Tokens, decode, encode
+from riad.ledger.entry import UNSET, Decision, Entry, Erasure, Outcome, SiteFacts, Tokens, decode, encode
 
 names = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
 ascii_names = st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E), max_size=20)
@@ -19,6 +19,7 @@ counts = st.integers(0, 2**53 - 1)
 countries = st.sampled_from(["MA", "FR", "US", ""])
 lists = st.lists(names, max_size=4).map(tuple)
 unknown_or = lambda strategy: st.just(UNSET) | strategy  # noqa: E731
+commitments = st.binary(min_size=32, max_size=32).map(bytes.hex)
 
 site_facts = st.builds(
     SiteFacts,
@@ -42,16 +43,19 @@ decisions = st.builds(
     attempt=counts,
     crossing=st.sampled_from(["none", "pseudonymised", "clear"]),
     endpoint=names,
+    experiment=unknown_or(names),
     findings=st.dictionaries(ascii_names, counts, max_size=5),
     id=names,
     legal_basis=names,
     masking=unknown_or(st.sampled_from(["surrogates", "placeholders", "tokens", "redaction"])),
     model=names,
+    model_digest=unknown_or(commitments.map("sha256:{}".format)),
     obligations=lists,
     outcome=st.sampled_from(["allow", "deny", "file_first", "human_review"]),
     packs=st.dictionaries(ascii_names, names, max_size=3),
     persons=st.sampled_from(["none", "personal", "sensitive"]),
     project=names,
+    prompt_commitment=unknown_or(commitments),
     purpose=names,
     rules=lists,
     site=names,
@@ -62,9 +66,11 @@ decisions = st.builds(
 )
 outcomes = st.builds(
     Outcome,
+    answer_commitment=unknown_or(commitments),
     answer_findings=unknown_or(st.dictionaries(ascii_names, counts, max_size=5)),
     answer_masked=unknown_or(st.booleans()),
     decision=counts,
+    energy=unknown_or(counts),
     http=counts,
     id=names,
     milliseconds=counts,
@@ -72,6 +78,14 @@ outcomes = st.builds(
     status=names,
     time=counts,
     tokens=unknown_or(st.builds(Tokens, completion=counts, prompt=counts)),
+)
+erasures = st.builds(
+    Erasure,
+    basis=st.sampled_from(["request", "retention", "authority", "operator"]),
+    count=counts,
+    id=names,
+    scope=st.sampled_from(["subject", "record", "project", "tenant"]),
+    time=counts,
 )
 SMALL = msgspec.convert(
     {
@@ -97,13 +111,13 @@ def canonical(value: Any) -> bytes:
     return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
 
 
-@given(decisions | outcomes)
-def test_entries_are_canonical_and_round_trip(entry: Decision | Outcome) -> None:
+@given(decisions | outcomes | erasures)
+def test_entries_are_canonical_and_round_trip(entry: Entry) -> None:
     data = encode(entry)
     value = json.loads(data)
     assert data == canonical(value)
     assert None not in value.values()
-    assert (value["v"], value["kind"]) == (1, "outcome" if isinstance(entry, Outcome) else "decision")
+    assert (value["v"], value["kind"]) == (1, type(entry).__name__.lower())
     assert decode(data) == entry
 
 
@@ -124,6 +138,8 @@ def test_entries_are_canonical_and_round_trip(entry: Decision | Outcome) -> None
         lambda data: data.replace(b'"http":200', b'"http":200.0'),
         lambda data: data.replace(b'"http":200', b'"http":-1'),
         lambda data: data.replace(b'"http":200', b'"http":null'),
+        lambda data: data.replace(b'"decision":1', b'"answer_commitment":"%s","decision":1' % (b"0" * 63)),
+        lambda data: data.replace(b'"decision":1', b'"answer_commitment":"%s","decision":1' % (b"A" * 64)),
         lambda data: data.replace(b'"http":200', b'"http":9007199254740992'),
         lambda data: data.replace(b'"http":200', b'"http":200,"http":200'),
         lambda data: data.replace(b'"id":"r"', b'"id":"\\u0072"'),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -9,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from riad.errors import BadRequest, NotFound
-from riad.ledger import merkle
+from riad.errors import BadRequest, EvidenceBroken, NotFound
+from riad.ledger import cose, merkle
+from riad.ledger.files import Files
 from riad.ledger.log import Log
 from riad.ledger.note import Checkpoint, Verifier
 from riad.ledger.reader import Reader
@@ -129,3 +131,26 @@ def test_many_threads_while_it_grows(tmp_path: Path) -> None:
     assert reader.size() == 1001
     reader.close()
     log.close()
+
+
+def test_cose_receipts(reader: Reader, tmp_path: Path) -> None:
+    keys = [Verifier.parse(reader.vkey())]
+    for index in (0, 255, 69_999):
+        report = cose.verify(reader.cose_receipt(index), reader.entry(index), keys)
+        assert (report.index, report.size, report.root) == (index, 70_000, head(reader).root.hex())
+    for index in (-1, 70_000):
+        with pytest.raises(NotFound):
+            reader.cose_receipt(index)
+    with Reader(tmp_path) as empty, pytest.raises(NotFound):
+        empty.cose_receipt(0)
+
+
+def test_a_changed_entry_has_no_cose_receipt(tmp_path: Path) -> None:
+    log = Log.open(tmp_path, "test.example/ledger")
+    log.append([b"first", b"second", b"third"])
+    log.close()
+    with sqlite3.connect(Files(tmp_path).database) as db:
+        db.execute("UPDATE entry SET data = 'changed' WHERE id = 1")
+    db.close()
+    with Reader(tmp_path) as reader, pytest.raises(EvidenceBroken, match="not what was logged"):
+        reader.cose_receipt(1)

@@ -13,16 +13,30 @@ from riad.ledger import wire
 tokens = st.integers(0, 2**32 - 1)
 
 
-@given(st.lists(st.tuples(tokens, st.lists(st.binary(min_size=1, max_size=300), min_size=1, max_size=20))), st.data())
-def test_frames_survive_any_cutting(asked: list[tuple[int, list[bytes]]], data: st.DataObject) -> None:
-    stream = b"".join(wire.append(token, entries) for token, entries in asked)
+secrets = st.sampled_from([0, 32, 48]).flatmap(lambda size: st.binary(min_size=size, max_size=size))
+records = st.lists(st.tuples(st.binary(min_size=1, max_size=300), secrets), min_size=1, max_size=20)
+
+
+@given(st.lists(st.tuples(tokens, records)), st.data())
+def test_frames_survive_any_cutting(asked: list[tuple[int, list[tuple[bytes, bytes]]]], data: st.DataObject) -> None:
+    stream = b"".join(
+        wire.append(token, [entry for entry, _ in given_], [secret for _, secret in given_]) for token, given_ in asked
+    )
     frames, parser, at = [], wire.Frames(), 0
     while at < len(stream):
         step = data.draw(st.integers(1, len(stream) - at))
         frames += parser.feed(stream[at : at + step])
         at += step
     assert {kind for kind, _ in frames} <= {wire.APPEND}
-    assert [wire.read_append(payload) for _, payload in frames] == asked
+    for (_, payload), (token, given_) in zip(frames, asked, strict=True):
+        read, entries, beside = wire.read_append(payload)
+        assert (read, entries) == (token, [entry for entry, _ in given_])
+        assert (beside or [b""] * len(entries)) == [secret for _, secret in given_]
+
+
+def test_no_secrets_at_all_is_no_list() -> None:
+    ((_, payload),) = wire.Frames().feed(wire.append(1, [b"a", b"b"]))
+    assert wire.read_append(payload) == (1, [b"a", b"b"], [])
 
 
 @given(tokens, st.integers(0, 2**64 - 1), st.binary(max_size=50))
@@ -48,10 +62,13 @@ def test_any_bytes_are_frames_or_garbage(data: bytes) -> None:
         b"",
         b"\0\0\0\1\0\0",  # no entries
         b"\0\0\0\1\0\1",  # no length
-        b"\0\0\0\1\0\1\0\2x",  # cut short
-        b"\0\0\0\1\0\1\0\1xx",  # something left over
-        b"\0\0\0\1\0\1\0\0",  # an empty entry
-        b"\0\0\0\1\xff\xff" + b"\0\1" * 65535 + b"x" * 65535,  # too many
+        b"\0\0\0\1\0\1\0\1",  # no length of a secret
+        b"\0\0\0\1\0\1\0\2\0x",  # cut short
+        b"\0\0\0\1\0\1\0\1\0xx",  # something left over
+        b"\0\0\0\1\0\1\0\1\x20x" + b"k" * 31,  # a key cut short
+        b"\0\0\0\1\0\1\0\1\x21x" + b"k" * 33,  # neither a key nor a key and a tag
+        b"\0\0\0\1\0\1\0\0\0",  # an empty entry
+        b"\0\0\0\1\xff\xff" + b"\0\1" * 65535 + b"\0" * 65535 + b"x" * 65535,  # too many
     ],
 )
 def test_a_bad_append_is_garbage(payload: bytes) -> None:

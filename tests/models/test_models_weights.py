@@ -95,3 +95,23 @@ def test_a_missing_model_names_the_command_that_fetches_it(tmp_path: Path) -> No
 def test_a_name_cannot_lead_out_of_the_directory(name: str, tmp_path: Path) -> None:
     with pytest.raises(BadRequest):
         weights.find(name, tmp_path)
+
+
+def test_a_digest_is_computed_once_and_again_when_the_file_changes(tmp_path: Path) -> None:
+    path, memory = put(tmp_path, "mine", b"GGUF one"), tmp_path / "digests.json"
+    first = weights.remembered_digest(path, memory)
+    assert first == "sha256:" + weights.digest(path)
+    memory.write_text(memory.read_text().replace(first, "sha256:remembered"))
+    assert weights.remembered_digest(path, memory) == "sha256:remembered"
+    path.write_bytes(b"GGUF another")
+    assert weights.remembered_digest(path, memory) == "sha256:" + weights.digest(path) != first
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff", b"[]", b"{", b'{"x": 1}', b'{"x": []}'])
+def test_a_spoilt_memory_of_digests_costs_only_time(content: bytes, tmp_path: Path) -> None:
+    path, memory = put(tmp_path, "mine"), tmp_path / "digests.json"
+    memory.write_bytes(content)
+    assert weights.remembered_digest(path, memory) == "sha256:" + weights.digest(path)
+    nowhere = tmp_path / "none" / "digests.json"
+    assert weights.remembered_digest(path, nowhere) == "sha256:" + weights.digest(path)
+    assert weights.remembered_digest(tmp_path / "none.gguf", memory) == ""

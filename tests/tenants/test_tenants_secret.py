@@ -104,3 +104,11 @@ def test_each_project_masks_with_a_key_of_its_own() -> None:
     assert len(set(made)) == len(made)
     assert all(len(key) == 32 for key in made)
     assert secret.masking_key("acme", "a") == made[0]
+
+
+def test_a_subject_has_a_tag_apart_for_each_tenant_and_secret() -> None:
+    one, other = Secret("a" * 32), Secret("b" * 32)
+    tags = [one.subject("acme", "é"), one.subject("acme", "e"), one.subject("rival", "é"), other.subject("acme", "é")]
+    assert {len(tag) for tag in tags} == {16}
+    assert len(set(tags)) == 4
+    assert Secret("a" * 32).subject("acme", "é") == tags[0]

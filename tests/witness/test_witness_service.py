@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import signal
@@ -190,6 +191,40 @@ def test_a_restart_keeps_its_memory(witness: WitnessProcess, data_dir: Path, num
     witness.start()
     assert witness.get(f"/latest?origin={ORIGIN}") == before
     assert witness.post(submission(data_dir, 0).body) == (409, "text/x.tlog.size", "11\n")
+
+
+def test_a_crash_forgets_nothing_that_was_cosigned(witness: WitnessProcess, data_dir: Path) -> None:
+    """Killed five times while a log grows: what it remembers is never behind a cosignature that left."""
+    answered = [0]
+    bodies, old = [], 0
+    for number in range(200):
+        sent = submission(data_dir, old)
+        bodies.append(sent.body)
+        old = sent.checkpoint.size
+        grow(data_dir, numbered(1, f"{number}-"))
+    for _ in range(5):
+        target = answered[-1] + 20
+
+        reached = threading.Event()
+
+        def send(target: int = target, reached: threading.Event = reached) -> None:
+            with contextlib.suppress(OSError, http.client.HTTPException):
+                while True:
+                    seen = json.loads(witness.get("/")[1])["logs"][0]["size"]
+                    status, _, lines = witness.post(bodies[seen - 10 if seen else 0])
+                    assert status == 200, lines
+                    answered.append(seen + 1 if seen else 11)
+                    if answered[-1] >= target:
+                        reached.set()
+
+        thread = threading.Thread(target=send)
+        thread.start()
+        reached.wait(60)
+        witness.stop(signal.SIGKILL)
+        thread.join(60)
+        witness.start()
+        assert json.loads(witness.get("/")[1])["logs"][0]["size"] >= answered[-1]
+    assert answered[-1] >= 100
 
 
 def test_a_log_that_is_removed_and_added_again_is_remembered(witness: WitnessProcess, data_dir: Path) -> None:

@@ -54,8 +54,8 @@ def all_shards(data_dir: Path | None, config: Path | None) -> dict[int, Reader]:
     from riad.ledger.sources import shards
 
     chosen = settings.load(config, data_dir=data_dir)
-    there = shards(chosen.data_dir, chosen.ledger_url) or [0]
-    return {shard: Reader.of(chosen, shard) for shard in there}
+    found = shards(chosen.data_dir, chosen.ledger_url) or [0]
+    return {number: Reader.of(chosen, number) for number in found}
 
 
 def print_facts(facts: dict[str, Any], text: str, as_json: bool) -> None:

@@ -73,7 +73,7 @@ def verify(given: bytes, entry: str | None, key: str | None, rule: bytes | None)
                 remedy=N_("Give the entry's file with --entry; `riad ledger show INDEX --format entry` writes it."),
             )
         vkeys = verifier.find_key(key) if key is not None else "\n".join(policy.logs) if policy else ""
-        return cose.verify(given, output.read(entry), verifiers(vkeys))
+        return cose.verify(given, output.read(entry), verifiers(vkeys), policy)
     if entry is not None:
         raise BadRequest(
             N_("This is not a COSE receipt."), remedy=N_("Leave out --entry: a text receipt holds its entry.")

@@ -146,9 +146,9 @@ def prune(
         planned = plan(reader, cut, bar)
     chosen = settings.load(config, data_dir=data_dir)
     done = yes and planned.entries > 0
-    origin, url = chosen.ledger.origin, chosen.ledger_url
     freed = 0
     if done:
+        origin, url = chosen.ledger.origin, chosen.ledger_url
         freed = delete(chosen.data_dir, origin, planned.keep, url=url, shard=shard or 0, vacuum=vacuum)
     facts = {
         "size": planned.size,
@@ -273,26 +273,3 @@ def _audit_lines(report: Report, seconds: float, *, own_key: bool) -> list[str]:
     else:
         lines.append(_("GOOD: every entry, every tile and the signed root agree."))
     return lines
-
-
-def rotate_key(
-    finish: Annotated[bool, typer.Option("--finish", help=_("Let the old key go."))] = False,
-    data_dir: DataDir = None,
-    config: Config = None,
-    as_json: output.JsonOption = False,
-) -> None:
-    """Change the signing key: begin, so that both keys sign; later, with --finish, let the old one go."""
-    from riad import settings
-    from riad.ledger import rotation
-
-    chosen = settings.load(config, data_dir=data_dir)
-    change = rotation.finish if finish else rotation.begin
-    verifier = change(chosen.data_dir, chosen.ledger.origin, chosen.ledger_url)
-    if finish:
-        says = _("The old key is gone; publish this one alone, keep the old public key for old receipts:")
-        then = _("Other machines of this ledger: copy ledger.key to each and restart it.")
-    else:
-        says = _("Both keys sign from now on; publish both:")
-        then = _("Copy ledger.key to every other machine of this ledger and restart it; finish later with --finish.")
-    facts = {"origin": verifier.name, "keys": verifier.vkeys.split("\n"), "finished": finish}
-    print_facts(facts, f"{says}\n{verifier.vkeys}\n{then}", as_json)

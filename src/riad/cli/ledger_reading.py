@@ -175,7 +175,6 @@ def search(
         found = query.search(index, wanted, limit)
         rows = list(_rows(logs, found))
         span = index.span()
-        held = sum(reader.bytes_held() for reader in logs.values())
     if wanted.id is not None:
         rows = [row for row in rows if (row.decision or {}).get("id") == wanted.id]
     if as_json:
@@ -206,6 +205,7 @@ def stats(
 ) -> None:
     """Show how large the log is, and count what was decided: by decision, site, crossing, rule, data class."""
     from riad.ledger import query
+    from riad.ledger.files import Files
 
     wanted = _filter(locals())
     with _logs(data_dir, config) as logs, _indexed(logs, data_dir, config, quiet=as_json) as index:
@@ -213,7 +213,9 @@ def stats(
         origin = logs[max(logs)].vkey().partition("+")[0]
         counted = query.count(index, wanted)
         span = index.span()
-        held = sum(reader.bytes_held() for reader in logs.values())
+    database = Files(find_data_dir(data_dir, config)).database
+    files = [database, database.with_name(database.name + "-wal")]
+    held = sum(file.stat().st_size for file in files if file.exists())
     facts = {"origin": origin, "entries": size, "bytes": held, "bytes_per_entry": held // size if size else None}
     if as_json:
         output.document(facts | counted)

@@ -14,8 +14,10 @@ import msgspec
 
 from riad.errors import BadRequest, EngineFailed, LimitReached, RiadError
 from riad.gateway.calls import Call, Endpoint, encode
+from riad.gateway.delivered import Delivered
 from riad.gateway.disclosures import Prompted, masked
 from riad.gateway.spoken import slots
+from riad.ledger import commitment
 from riad.ledger.entry import Count
 from riad.privacy import restore, scan_many
 from riad.texts import N_
@@ -70,7 +72,8 @@ class Answer:
     """What both kinds of answer know.
 
     ``mapping`` holds the originals of what was masked, as far as they may come back; ``new`` counts data about persons
-    that the prompt did not hold (``prompted``), which is masked where ``masks``.
+    that the prompt did not hold (``prompted``), which is masked where ``masks``; ``delivered`` is what the caller got,
+    ``commitment`` what the record says of it.
     """
 
     def __init__(self, mapping: dict[str, str], *, masks: bool = False) -> None:
@@ -78,6 +81,8 @@ class Answer:
         self.prompted = Prompted()
         self.masks = masks
         self.new: Counter[str] = Counter()
+        self.delivered = Delivered()
+        self.commitment: str | None = None
         self.usage: Usage | None = None
         self.events = 0  # of a stream those with content, of a whole answer a fourth of its bytes: its tokens, about
 
@@ -93,6 +98,11 @@ class Answer:
         if self.events:
             return max(1, len(call.raw) // 4), self.events
         return None
+
+    def commit(self, key: bytes) -> None:
+        """Commit to what was delivered until now, if anything was, under the record's key, if there is one."""
+        if key and (choices := self.delivered.whole()) is not None:
+            self.commitment = commitment.answer(key, choices)
 
     def count(self, usage: Any) -> None:
         """Take the engine's own count. One that miscounts has answered all the same: then it is estimated."""
@@ -116,9 +126,12 @@ class WholeAnswer(Answer):
             choices = [_decode(choice) for choice in whole.choices]
             self._search(choices)
             if not self.changes:
+                self.delivered.choices(choices, "message")
                 return raw if whole.id else encode(_named(read(raw), whole.id))
             body = {**read(raw), "choices": [_without_logprobs(choice) for choice in choices]}
-            return encode(_named(_restored(body, self.mapping), whole.id))
+            body = _restored(body, self.mapping)
+            self.delivered.choices(body["choices"], "message")
+            return encode(_named(body, whole.id))
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             raise bad_answer() from None
 

@@ -23,6 +23,7 @@ _decode = msgspec.json.Decoder().decode
 encode = msgspec.json.Encoder().encode
 ROLES = frozenset({"system", "developer", "user", "assistant", "tool", "function"})
 # Fields that name the caller's own user to the provider. A crossing never needs them.
+SUBJECT_FIELDS = ("safety_identifier", "user")  # whom the request is for, in OpenAI's words; the newer one counts
 IDENTIFYING_FIELDS = ("user", "safety_identifier", "prompt_cache_key", "metadata", "store")
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import datetime
 import os
+import re
 import time
-from collections.abc import MutableMapping
+from collections.abc import MutableMapping, Sequence
 from typing import Any
 
 from riad.errors import BadRequest, RiadError
@@ -29,6 +30,7 @@ class Door:
         self._pages = pages(house)
         self._limit = house.settings.server.max_body_bytes
         self._ids = Ids()
+        self._record_keys = RecordKeys()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Sender) -> None:
         if scope["type"] == "http" and scope["method"] == "POST":
@@ -40,7 +42,7 @@ class Door:
 
     async def _serve(self, endpoint: Endpoint, scope: Scope, receive: Receive, send: Sender) -> None:
         began = time.perf_counter()
-        request = Request(self._ids.next(), endpoint, b"", "")
+        request = Request(self._ids.next(), endpoint, b"", "", record_key=self._record_keys.next())
         language = ""
         driver = Driver(self._house, receive, send)
         status = "200"
@@ -52,7 +54,7 @@ class Door:
             status = "499"
         except RiadError as error:
             status = str(error.status)
-            await _reply(error, request.id, language, driver, send)
+            await _reply(error, request.id, language, driver, send, _revealed(request, error))
         except Exception as fault:
             status = "500"
             await _reply(our_fault(fault, request.id), request.id, language, driver, send)
@@ -75,6 +77,19 @@ class Ids:
     def next(self) -> str:
         if not self._waiting:
             drawn = os.urandom(16 * 256).hex()
+            self._waiting = [drawn[at : at + 32] for at in range(0, len(drawn), 32)]
+        return self._waiting.pop()
+
+
+class RecordKeys:
+    """Record keys: 32 random bytes for a request. The system is asked for many at a time; none is kept once given."""
+
+    def __init__(self) -> None:
+        self._waiting: list[bytes] = []
+
+    def next(self) -> bytes:
+        if not self._waiting:
+            drawn = os.urandom(32 * 128)
             self._waiting = [drawn[at : at + 32] for at in range(0, len(drawn), 32)]
         return self._waiting.pop()
 
@@ -105,6 +120,14 @@ def _read_hint(name: bytes, value: str, request: Request) -> None:
         if value.strip().lower() != "national":
             raise _bad_hint("x-riad-require", "national")
         request.national = True
+    elif name == b"x-riad-experiment":
+        request.experiment = value.strip()
+        if not _EXPERIMENT.fullmatch(request.experiment):
+            raise _bad_hint("x-riad-experiment", N_("a name of at most 64 letters, digits, -, _ and ."))
+    elif name == b"x-riad-commitment":
+        if value.strip().lower() != "reveal":
+            raise _bad_hint("x-riad-commitment", "reveal")
+        request.reveal = True
 
 
 def _bad_hint(header: str, expected: str) -> BadRequest:
@@ -118,11 +141,28 @@ def _bad_hint(header: str, expected: str) -> BadRequest:
     )
 
 
-async def _reply(error: RiadError, request_id: str, language: str, driver: Driver, send: Sender) -> None:
+_EXPERIMENT = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+
+def _revealed(request: Request, error: RiadError) -> list[tuple[bytes, bytes]]:
+    """The record key, for a caller who asked for it and whose refused or failed request was recorded."""
+    if request.reveal and "receipt" in error.detail:
+        return [(b"x-riad-record-key", request.record_key.hex().encode())]
+    return []
+
+
+async def _reply(
+    error: RiadError,
+    request_id: str,
+    language: str,
+    driver: Driver,
+    send: Sender,
+    more: Sequence[tuple[bytes, bytes]] = (),
+) -> None:
     """Send an error, unless the reply has begun: then the connection just ends."""
     if driver.began:
         return
-    headers = [*error_headers(error, request_id), *driver.limits]
+    headers = [*error_headers(error, request_id), *more, *driver.limits]
     body = error_body(error, choose(language) if language else "en")
     headers.append((b"content-length", str(len(body)).encode()))
     if error.status == 413:

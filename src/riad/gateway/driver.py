@@ -95,7 +95,10 @@ class Driver:
     # What takes no time
 
     def _record(self, effect: effects.Record) -> asyncio.Future[int]:
-        return self._house.ledger.append(effect.entry)
+        secret = effect.record_key
+        if effect.subject and secret:
+            secret += self._house.subject_tag(effect.key, effect.subject)
+        return self._house.ledger.append(effect.entry, secret)
 
     def _conclude(self, effect: effects.Conclude) -> None:
         self._house.backlog.append(effect.entry)

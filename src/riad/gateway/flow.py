@@ -23,6 +23,7 @@ from riad.gateway.plan import Planner, Route
 from riad.gateway.streams import StreamAnswer
 from riad.gateway.transform import outgoing
 from riad.law import Decision
+from riad.ledger import commitment
 from riad.tenants.keys import Key
 from riad.texts import N_
 
@@ -39,6 +40,9 @@ class Request(msgspec.Struct):
     purpose: str = ""
     data_class: str = ""
     national: bool = False
+    experiment: str = ""
+    reveal: bool = False  # whether the caller asked for the record key
+    record_key: bytes = b""  # 32 random bytes, for every record of this request; without it nothing is committed to
 
 
 class ClientGone(Exception):
@@ -73,9 +77,15 @@ class Compute(msgspec.Struct, gc=False):
 
 
 class Record(msgspec.Struct, gc=False):
-    """Hand an entry to the ledger. → a ticket, at once."""
+    """Hand an entry to the ledger, and its record key to the key store. → a ticket, at once.
+
+    ``subject`` is whom the request is for as the key's organisation names her; empty where it does not say.
+    """
 
     entry: bytes
+    record_key: bytes
+    key: Key
+    subject: str
 
 
 class Durable(msgspec.Struct, gc=False):
@@ -166,15 +176,17 @@ def flow(request: Request, planner: Planner, today: datetime.date) -> Flow:
     # 2. What
     call = decode(request.endpoint, request.body)
 
-    # 3. Inspect
+    # 3. Inspect, and commit to what was sent
     said = declared(request.data_class) if request.data_class else NOTHING_DECLARED
     trusted = (request.purpose or key.purpose) in planner.media_purposes
-    found = yield from _compute(len(call.raw), lambda: inspect(call, said, trusted=trusted))
+    found, committed = yield from _compute(
+        len(call.raw), lambda: (inspect(call, said, trusted=trusted), _commitment(request.record_key, call))
+    )
 
     # 4. Plan
     need = planner.need(key, call.model, call.endpoint.kind, found, request.purpose, request.national, today)
     planned = planner.plan(need)
-    evidence = Evidence(request.id, key, call, need, found.counts)
+    evidence = Evidence(request, key, call, need, found.counts, committed)
     if planned.refusal is not None:
         yield from _refuse(evidence, planned.refused, planned.refusal)
 
@@ -198,10 +210,18 @@ def _compute(size: int, work: Callable[[], T]) -> Generator[Effect, Any, T]:
     return work()
 
 
+def _commitment(record_key: bytes, call: Call) -> str | None:
+    return commitment.prompt(record_key, call.body) if record_key else None
+
+
+def _record(evidence: Evidence, entry: bytes) -> Record:
+    return Record(entry, evidence.record_key, evidence.key, evidence.subject)
+
+
 def _refuse(evidence: Evidence, route: Route | None, refusal: RiadError) -> Flow:
     """Record a refusal, durably, then raise it with its receipt."""
     if route is not None:
-        index = yield Durable((yield Record(evidence.refusal(route))))
+        index = yield Durable((yield _record(evidence, evidence.refusal(route))))
         refusal = _copy(refusal)
         refusal.detail["receipt"] = evidence.receipt(index)
     raise refusal
@@ -212,7 +232,7 @@ def _attempt(
 ) -> Generator[Effect, Any, RiadError | None]:
     """Try one route. Returns None when the reply was sent, or the failure that lets another route be tried."""
     # 5. Record the decision
-    ticket = yield Record(evidence.decision(route))
+    ticket = yield _record(evidence, evidence.decision(route))
     masks = evidence.key.answers == "mask"
     answer: StreamAnswer | WholeAnswer
     answer = StreamAnswer({}, call.wants_usage, masks=masks) if call.stream else WholeAnswer({}, masks=masks)
@@ -252,7 +272,7 @@ def _attempt(
         # 8. Search the answer for persons nobody asked about, and restore
         if isinstance(answer, WholeAnswer):
             raw = yield ReadAll()
-            data = yield from _compute(len(raw), lambda: answer.finish(raw, call.endpoint))
+            data = yield from _compute(len(raw), lambda: _finish(answer, raw, call.endpoint, evidence))
             began = True
             yield Start(evidence.headers(route, index, answer.new), len(data))
             yield Send(data, last=True)
@@ -272,7 +292,7 @@ def _attempt(
 
     # 9. Account
     if isinstance(answer, StreamAnswer):
-        yield from _search(answer)
+        yield from _search(answer, evidence)
     tokens = answer.tokens(call)
     if tokens is not None:
         yield Spend(evidence.key, route, *tokens)
@@ -283,7 +303,7 @@ def _attempt(
             index = yield Durable(ticket)
         except ClientGone:
             index, failure = (yield Durable(ticket)), None  # nobody is left to hear of it, or to try again for
-    yield Conclude(evidence.outcome(route, index, status, http, tokens, answer.new))
+    yield Conclude(evidence.outcome(route, index, status, http, tokens, answer.new, answer.commitment))
     if failure is None:
         return None
     if began:  # too late for another route: say so in the stream itself
@@ -297,13 +317,29 @@ def _attempt(
     raise failure
 
 
-def _search(answer: StreamAnswer) -> Generator[Effect, Any, None]:
-    """Count what was new about persons in a stream: the caller has read it already, and may leave meanwhile."""
+def _finish(answer: WholeAnswer, raw: bytes, endpoint: Endpoint, evidence: Evidence) -> bytes:
+    data = answer.finish(raw, endpoint)
+    answer.commit(evidence.record_key)
+    return data
+
+
+def _search(answer: StreamAnswer, evidence: Evidence) -> Generator[Effect, Any, None]:
+    """Commit to a stream as it went out, and count what was new about persons in it.
+
+    The caller has read it already, and may leave meanwhile.
+    """
+
+    size = max(answer.heard.size, answer.delivered.size)
+
+    def work() -> None:
+        answer.commit(evidence.record_key)
+        answer.search()
+
     try:
-        yield from _compute(answer.heard.size, answer.search)
+        yield from _compute(size, work)
     except (ClientGone, RiadError):
         answer.new.clear()
-        yield from _compute(answer.heard.size, answer.search)  # nobody leaves twice
+        yield from _compute(size, work)  # nobody leaves twice
 
 
 def _mask_incomplete(again: Decision) -> Unlawful:

@@ -132,6 +132,10 @@ class House:
         """The secret that a key's project makes its surrogates and tokens with."""
         return self._keys.secret.masking_key(key.tenant, key.project)
 
+    def subject_tag(self, key: Key, subject: str) -> bytes:
+        """By which the records of a person are found again, as the key's organisation names her."""
+        return self._keys.secret.subject(key.tenant, subject)
+
     async def ready(self) -> str | None:
         """None when a completion sent now would succeed; else what is missing."""
         try:

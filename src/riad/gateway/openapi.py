@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
@@ -68,7 +69,10 @@ _HINTS = [
     {"name": "x-riad-purpose", "in": "header", "schema": {"type": "string", "maxLength": 100}},
     {"name": "x-riad-data-class", "in": "header", "schema": {"type": "string"}},
     {"name": "x-riad-require", "in": "header", "schema": {"const": "national"}},
+    {"name": "x-riad-experiment", "in": "header", "schema": {"type": "string", "pattern": "^[A-Za-z0-9._-]{1,64}$"}},
+    {"name": "x-riad-commitment", "in": "header", "schema": {"const": "reveal"}},
 ]
+_PART = {"name": "part", "in": "query", "schema": {"enum": ["decision", "outcome"], "default": "decision"}}
 _ERROR = _object(["error"], error=_object(["message", "type", "code"], message=_TEXT, type=_TEXT, code=_TEXT))
 
 
@@ -94,13 +98,23 @@ def _post(summary: str, body: Schema, ok: Schema, *, stream: bool, hints: bool =
     }
 
 
-def _get(summary: str, ok: Schema, *, parameter: str = "", text: bool = False, open_to_all: bool = False) -> Schema:
-    operation: Schema = {"summary": summary, "responses": _responses(ok, statuses=(401, 404, 405, 503))}
+def _get(
+    summary: str,
+    ok: Schema,
+    *,
+    parameter: str = "",
+    query: Sequence[Schema] = (),
+    text: bool = False,
+    open_to_all: bool = False,
+    statuses: tuple[int, ...] = (),
+) -> Schema:
+    operation: Schema = {"summary": summary, "responses": _responses(ok, statuses=(401, 404, 405, 503, *statuses))}
     if text:
         operation["responses"]["200"]["content"] = {"text/plain": {"schema": _TEXT}}
     if parameter:
         operation["parameters"] = [
-            {"name": parameter, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
+            {"name": parameter, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}},
+            *query,
         ]
     operation["security"] = [] if open_to_all else [{"key": []}]
     return {"get": operation}
@@ -140,6 +154,9 @@ def document() -> Schema:
             "/v1/models": _get("List the models", _object(["data"], data={"type": "array", "items": card})),
             "/v1/models/{name}": _get("Show a model", card, parameter="name"),
             "/v1/receipts/{receipt}": _receipt(),
+            "/v1/receipts/{receipt}/key": _get(
+                "Fetch a record's key", _object(["record_key"], record_key=_TEXT), parameter="receipt", statuses=(410,)
+            ),
             "/ledger/checkpoint": _get("The log's newest checkpoint", _TEXT, text=True, open_to_all=True),
             "/healthz": _get("Is the process alive?", _object(["status"]), open_to_all=True),
             "/readyz": _get("Would a completion succeed?", _object(["status"]), open_to_all=True),

@@ -24,10 +24,13 @@ from riad.gateway.scanning import PATH as SCAN
 from riad.gateway.scanning import scanned
 from riad.gateway.wire import bearer, error_body, error_headers, our_fault
 from riad.ledger import cose, place
+from riad.ledger.outcomes import outcome_of
+from riad.ledger.record_keys import RecordKeys
 from riad.sites.catalogue import Berth
 from riad.tenants.keys import Key
 from riad.texts import N_, choose
 
+PRIVATE = {"cache-control": "private, no-store"}
 RECEIPT_FORMATS = {"text": "text/plain; charset=utf-8", "cose": cose.MEDIA_TYPE, "entry": "application/json"}
 
 
@@ -115,9 +118,21 @@ def pages(house: House) -> Starlette:
         key = await caller(request)
         at, record = _parse_receipt(request.path_params["receipt"])
         form = _parse_format(request)
-        read = partial(_read_receipt, house, key, at, record, form)
+        part = request.query_params.get("part", "decision")
+        if part not in ("decision", "outcome"):
+            raise BadRequest(
+                N_("A receipt has no such part."), remedy=N_("Ask for part=decision or part=outcome."), param="part"
+            )
+        read = partial(_read_receipt, house, key, at, record, form, outcome=part == "outcome")
         data = await asyncio.get_running_loop().run_in_executor(house.threads, read)
-        return Response(data, media_type=RECEIPT_FORMATS[form], headers={"cache-control": "private, no-store"})
+        return Response(data, media_type=RECEIPT_FORMATS[form], headers=PRIVATE)
+
+    async def record_key(request: Request) -> Response:
+        key = await caller(request)
+        name = request.path_params["receipt"]
+        work = partial(_read_record_key, house, key, *_parse_receipt(name))
+        found = await asyncio.get_running_loop().run_in_executor(house.threads, work)
+        return json({"receipt": name, "record_key": found.hex()}, headers=PRIVATE)
 
     async def healthz(request: Request) -> Response:
         return json({"status": "ok", "version": __version__})
@@ -159,6 +174,7 @@ def pages(house: House) -> Starlette:
         Route("/v1/models", models),
         Route("/v1/models/{name:path}", model),
         Route("/v1/receipts/{receipt}", receipt),
+        Route("/v1/receipts/{receipt}/key", record_key),
         Route(SCAN, scan, methods=["POST"]),
         Route("/healthz", healthz),
         Route("/readyz", readyz),
@@ -234,19 +250,39 @@ def _parse_format(request: Request) -> str:
     return form
 
 
-def _read_receipt(house: House, key: Key, at: int, record: str, form: str) -> str | bytes:
-    """A receipt in that format, if the entry at that place is that record and belongs to the caller's organisation."""
+def _read_entry(house: House, key: Key, at: int, record: str) -> bytes:
+    """The entry at that place, if it is that record and belongs to the caller's organisation."""
     shard, index = place.unpack(at)
     try:
-        reader = house.shard(shard)
-        raw = reader.entry(index)
+        data = house.shard(shard).entry(index)
     except NotFound:
         raise _no_receipt() from None
-    entry = msgspec.json.decode(raw)
+    entry = msgspec.json.decode(data)
     if entry.get("id") != record or entry.get("tenant") != key.tenant_pseudonym:
         raise _no_receipt()
+    return data
+
+
+def _read_receipt(house: House, key: Key, at: int, record: str, form: str, *, outcome: bool) -> str | bytes:
+    """The receipt of that decision, or of its outcome, in that format."""
+    _read_entry(house, key, at, record)
+    wanted = outcome_of(house.shard, at) if outcome else at
+    if wanted is None:
+        raise NotFound(
+            N_("The outcome of that request is not in the log yet, or far behind its decision."),
+            remedy=N_("Ask again when the answer has ended. A refused request has no outcome."),
+            code="outcome_not_found",
+        )
+    shard, index = place.unpack(wanted)
+    reader = house.shard(shard)
     if form == "cose":
-        cose_receipt: bytes = reader.cose_receipt(index)
-        return cose_receipt
-    text: str = reader.receipt(index)  # the entry alone goes out only where it is proven, too
-    return raw if form == "entry" else text
+        return reader.cose_receipt(index)
+    text = reader.receipt(index)  # the entry alone goes out only where it is proven, too
+    return reader.entry(index) if form == "entry" else text
+
+
+def _read_record_key(house: House, key: Key, at: int, record: str) -> bytes:
+    """The record key, for a caller who may have the receipt. Raises ``Erased`` where it was destroyed."""
+    entry = _read_entry(house, key, at, record)
+    with RecordKeys(house.settings.keys_dir) as keys:
+        return keys.key(at, entry)

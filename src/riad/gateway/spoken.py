@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from riad.gateway.delivered import Delivered
 from riad.privacy.walk import JsonText
 
 TEXT_FIELDS = ("content", "reasoning", "reasoning_content", "refusal", "text")
@@ -110,11 +111,12 @@ def add(choice: dict[str, Any], more: dict[str, Any]) -> None:
 
 
 class _Function(msgspec.Struct, gc=False):
+    name: str | None = None
     arguments: str | None = None
 
 
 class _Call(msgspec.Struct, gc=False):
-    index: int | None = 0
+    index: int | None = None
     function: _Function | None = None
 
 
@@ -127,7 +129,7 @@ class _Delta(msgspec.Struct, gc=False):
 
 
 class _Choice(msgspec.Struct, gc=False):
-    index: int | None = 0
+    index: int | None = None
     delta: _Delta | None = None
     text: str | None = None
 
@@ -141,16 +143,15 @@ _decode_any = msgspec.json.Decoder().decode
 
 
 class Heard:
-    """The texts of a stream that passes by, put together, up to ``KEPT`` characters of them."""
+    """The texts of a stream that passes by, put together, up to ``KEPT`` characters; ``delivered`` hears it too."""
 
-    def __init__(self) -> None:
+    def __init__(self, delivered: Delivered) -> None:
         self.size = 0
+        self._delivered = delivered
         self._pieces: dict[Key, list[str]] = {}
 
     def event(self, data: bytes) -> None:
         """One event as it came. What cannot be read has nothing to say."""
-        if self.size >= KEPT:
-            return
         try:
             event = _decode_event(data)
         except msgspec.ValidationError:
@@ -158,21 +159,30 @@ class Heard:
             return
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return
-        for choice in event.choices or ():
+        for place, choice in enumerate(event.choices or ()):
+            index = place if choice.index is None else choice.index
             delta = choice.delta
             if delta is None:
+                self._delivered.text(index, choice.text)
                 if choice.text:
-                    self.add((choice.index, "text"), choice.text)
+                    self.add((index, "text"), choice.text)
                 continue
+            self._delivered.text(index, delta.content)
             if delta.content:
-                self.add((choice.index, "content"), delta.content)
-            elif delta.tool_calls:
-                for call in delta.tool_calls:
-                    if call.function is not None and call.function.arguments:
-                        self.add((choice.index, "tool_calls", call.index), call.function.arguments)
+                self.add((index, "content"), delta.content)
+            if delta.tool_calls:
+                self._calls(index, delta.tool_calls)
             for field in ("reasoning", "reasoning_content", "refusal"):
                 if text := getattr(delta, field):
-                    self.add((choice.index, field), text)
+                    self.add((index, field), text)
+
+    def _calls(self, index: int, calls: list[_Call]) -> None:
+        for place, call in enumerate(calls):
+            if (function := call.function) is not None:
+                number = place if call.index is None else call.index
+                self._delivered.call(index, number, function.name, function.arguments)
+                if function.arguments:
+                    self.add((index, "tool_calls", number), function.arguments)
 
     def choice(self, choice: dict[str, Any], index: Any) -> None:
         """One choice of an event that was decoded already."""
@@ -181,6 +191,8 @@ class Heard:
                 self.add(slot.key, slot.text)
 
     def add(self, key: Key, text: str) -> None:
+        if self.size >= KEPT:
+            return
         pieces = self._pieces.get(key)
         if pieces is None:
             pieces = self._pieces[key] = []
@@ -201,6 +213,7 @@ class Heard:
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return
         choices = body.get("choices") if type(body) is dict else None
+        self._delivered.choices(choices, "delta")
         for choice in choices if type(choices) is list else ():
             if type(choice) is dict and type(choice.get("index", 0)) is int:
                 self.choice(choice, choice.get("index", 0))

@@ -42,7 +42,7 @@ class StreamAnswer(Answer):
 
     def __init__(self, mapping: dict[str, str], wants_usage: bool, *, masks: bool = False) -> None:
         super().__init__(mapping, masks=masks)
-        self.heard = Heard()
+        self.heard = Heard(self.delivered)
         self._wants_usage = wants_usage
         self._frames = Events()
         self._texts: dict[Key, _Text] = {}
@@ -115,6 +115,7 @@ class StreamAnswer(Answer):
                 self._choice(choice)
             elif self.changes:
                 raise bad_answer()
+        self.delivered.choices(choices, "delta")
         return encode(body) if self.changes else data
 
     def _choice(self, choice: dict[str, Any]) -> None:
@@ -153,4 +154,5 @@ class StreamAnswer(Answer):
             for more in self._flush(index):
                 said = more if "text" in more else {"delta": more}  # a completion's choice has no delta
                 choices.append({"index": index, **said, "finish_reason": None})
+        self.delivered.choices(choices, "delta")
         return event(encode({"object": "chat.completion.chunk", "choices": choices})) if choices else b""

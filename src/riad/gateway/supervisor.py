@@ -20,10 +20,13 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
+
 from riad.errors import BadSettings, Unavailable
 from riad.law.pack import find as find_pack
+from riad.ledger import policy
 from riad.ledger.files import Files
-from riad.models.weights import find
+from riad.models.weights import find, remembered_digest
 from riad.privacy import knowledge, scan
 from riad.settings import Model, Settings, Site
 from riad.sites.catalogue import RUNTIME_VARIABLE, Engine, engines_to_environment
@@ -142,6 +145,7 @@ class Platform:
         """Start everything; returns when all of it serves. ``say`` is told each step."""
         for pack in self.settings.platform.packs:
             find_pack(pack)
+        policy.parse((), self.settings.ledger)  # a witness's key that is none is said before anything starts
         knowledge.choose(self.settings.platform.home, self.settings.privacy.folders)
         if self.settings.privacy.packs:
             scan("")  # a pack that cannot be read is said here and now, not by each worker
@@ -158,11 +162,13 @@ class Platform:
         database.open(self.settings.database_url).close()
         self._ledger = Child(
             N_("ledger"),
-            ["-m", "riad.ledger.owner", "--data-dir", str(directory), "--origin", self.settings.ledger.origin],
+            [
+                *("-m", "riad.ledger.owner", "--data-dir", str(directory)),
+                *("--origin", self.settings.ledger.origin, "--keys-dir", str(self.settings.keys_dir)),
+            ],
             {**os.environ, "RIAD_LEDGER_URL": self.settings.ledger_url or "sqlite"},
         )
         engines = self._prepare_engines()
-        self._workers = [self._worker(engines) for _ in range(self.settings.server.workers)]
         say(N_("ledger"))
         self._ledger.start()
         for child in self._engines:
@@ -170,6 +176,9 @@ class Platform:
         await self._ledger.ready()
         await self._start_feeder(say)
         say(N_("engines and workers"))
+        # While the engines load their weights: both read the same files.
+        engines = await asyncio.to_thread(self._with_digests, engines)
+        self._workers = [self._worker(engines) for _ in range(self.settings.server.workers)]
         for child in self._workers:
             child.start()
         await asyncio.gather(*(child.ready() for child in (*self._engines, *self._workers)))
@@ -214,13 +223,35 @@ class Platform:
                 self._engines.append(self._engine(name, site, model, engine))
         return engines
 
+    def _with_digests(self, engines: dict[str, Engine]) -> dict[str, Engine]:
+        """The engines with their weights' digests. Raises ``BadSettings`` where the settings name another."""
+        memory = self.settings.data_dir / "digests.json"
+        known = dict(engines)
+        for site in self.settings.sites:
+            for model in site.catalogue() if site.engine == "embedded" else ():
+                name = f"{site.name}/{model.name}"
+                digest = remembered_digest(self._weights(model), memory)
+                if digest and model.digest not in ("", digest):
+                    raise BadSettings(
+                        N_("The weights of {model} are {found}; the settings of {site} say {declared}."),
+                        remedy=N_("Bring the right file, or correct digest in riad.toml."),
+                        model=model.name,
+                        found=digest,
+                        site=site.name,
+                        declared=model.digest,
+                    )
+                known[name] = msgspec.structs.replace(engines[name], digest=digest)
+        return known
+
+    def _weights(self, model: Model) -> Path:
+        return Path(model.file) if model.file else find(model.name, self.settings.data_dir)
+
     def _engine(self, name: str, site: Site, model: Model, engine: Engine) -> Child:
-        weights = Path(model.file) if model.file else find(model.name, self.settings.data_dir)
         arguments = [
             "-m",
             "riad.sites.engines.embedded",
             "--model",
-            str(weights),
+            str(self._weights(model)),
             "--alias",
             model.served_as or model.name,
             "--port",

@@ -31,6 +31,7 @@ class LedgerClient:
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
         self._entries: list[bytes] = []  # of this turn of the loop, not yet sent
+        self._secrets: list[bytes] = []  # one for each
         self._futures: list[asyncio.Future[int]] = []
         self._waiting: dict[int, list[asyncio.Future[int]]] = {}  # sent, by token
         self._pings: dict[int, asyncio.Future[dict[str, Any]]] = {}
@@ -62,8 +63,11 @@ class LedgerClient:
         """How many entries wait for their commit."""
         return self._outstanding
 
-    def append(self, entry: bytes) -> asyncio.Future[int]:
+    def append(self, entry: bytes, secret: bytes = b"") -> asyncio.Future[int]:
         """Hand over an entry of 1 to 65,535 bytes; the future gives its index once it is durable.
+
+        ``secret`` goes to the key store and never into the log: a record key (32 bytes), or that and a subject's tag
+        (16).
 
         Raises ``LedgerFull`` (with ``retry_after``), ``LedgerUnavailable`` while not connected, ``BadRequest`` for a
         bad size. The future raises the first two as well. Where it raises, the entry may be in the log all the same if
@@ -76,10 +80,13 @@ class LedgerClient:
             raise _full()
         if not 0 < len(entry) <= MAX_ENTRY:
             raise _bad_size(len(entry))
+        if len(secret) not in (0, wire.KEY_SIZE, wire.MAX_SECRET):
+            raise ValueError("a secret is a record key, or that and a subject's tag")
         if not self._entries:
             self._loop.call_soon(self._flush)
         future: asyncio.Future[int] = self._loop.create_future()
         self._entries.append(entry)
+        self._secrets.append(secret)
         self._futures.append(future)
         self._outstanding += 1
         return future
@@ -121,23 +128,23 @@ class LedgerClient:
         The owner commits one group at a time. Gathering meanwhile makes groups larger and spares both sides a system
         call and a waking for every few entries: a tenth of a request's cost when there are many.
         """
-        entries, futures = self._entries, self._futures
+        entries, secrets, futures = self._entries, self._secrets, self._futures
         if self._transport is None or not entries or (self._waiting and not self._closed):
             return
-        self._entries, self._futures = [], []
+        self._entries, self._secrets, self._futures = [], [], []
         start = size = 0
         for at, entry in enumerate(entries):
-            size += len(entry) + 2
+            size += len(entry) + len(secrets[at]) + 3
             if at - start == wire.MAX_COUNT or size > wire.MAX_FRAME - 64:
-                self._send(entries[start:at], futures[start:at])
-                start, size = at, len(entry) + 2
-        self._send(entries[start:], futures[start:])
+                self._send(entries[start:at], secrets[start:at], futures[start:at])
+                start, size = at, len(entry) + len(secrets[at]) + 3
+        self._send(entries[start:], secrets[start:], futures[start:])
 
-    def _send(self, entries: list[bytes], futures: list[asyncio.Future[int]]) -> None:
+    def _send(self, entries: list[bytes], secrets: list[bytes], futures: list[asyncio.Future[int]]) -> None:
         assert self._transport is not None
         token = self._next_token()
         self._waiting[token] = futures
-        self._transport.write(wire.append(token, entries))
+        self._transport.write(wire.append(token, entries, secrets))
 
     def _next_token(self) -> int:
         self._token = (self._token + 1) & 0xFFFFFFFF
@@ -189,7 +196,7 @@ class LedgerClient:
         """The connection is gone, and with it every answer that was still to come."""
         self._transport = None
         waiting, self._waiting = self._waiting, {}
-        unsent, self._futures, self._entries = self._futures, [], []
+        unsent, self._futures, self._entries, self._secrets = self._futures, [], [], []
         self._outstanding = 0
         for futures in (*waiting.values(), unsent):
             _fail(futures, _away)

@@ -33,14 +33,13 @@ class Target(NamedTuple):
 class Contact:
     """A witness. ``name`` is its name in the policy; ``accuses`` is empty while it agrees with this ledger."""
 
-    def __init__(self, name: str, url: str, vkey: str, reader: Reader, keys: list[Verifier], every: float) -> None:
+    def __init__(self, name: str, url: str, vkey: str, reader: Reader, every: float) -> None:
         self.name = name
         self.accuses = ""
         self.proved = False  # it shows a checkpoint that this ledger's own key signed
         self._url = url.rstrip("/")
         self._verifier = CosignatureVerifier.parse(vkey)
         self._reader = reader
-        self._keys = keys
         self._every = every
         self._pause = 0.0
         self._next = 0.0
@@ -139,17 +138,16 @@ class Contact:
 
         ``/latest`` is what Riad's own witness has beside C2SP's protocol; another that lacks it proves nothing.
         """
-        origin = self._keys[0].name
         try:
+            key = Verifier.parse(self._reader.vkey())
+            origin = key.name
             answer = await http.request("GET", f"{self._url}/latest?origin={quote(origin)}", seconds=WITHIN)
-            theirs = self._opened(answer.body.decode())
-            if theirs is None or theirs.origin != origin:
+            theirs = Checkpoint.parse(key.open(answer.body.decode()))
+            if theirs.origin != origin:
                 return False
             if theirs.size > held:
                 return True
-            ours = self._opened(self._reader.checkpoint())
-            if ours is None:
-                return False
+            ours = Checkpoint.parse(key.open(self._reader.checkpoint()))
             proof = await asyncio.to_thread(self._reader.consistency, theirs.size, ours.size)
         except (Unavailable, UnicodeDecodeError, EvidenceBroken, NotFound):
             return False
@@ -158,14 +156,6 @@ class Contact:
         except EvidenceBroken:
             return True
         return False
-
-    def _opened(self, note: str) -> Checkpoint | None:
-        for key in self._keys:
-            try:
-                return Checkpoint.parse(key.open(note))
-            except EvidenceBroken:
-                continue
-        return None
 
     def _tell(self, sentence: str) -> None:
         print(f"riad witnesses: {sentence}", file=sys.stderr, flush=True)

@@ -25,7 +25,7 @@ from riad.ledger import cbor, merkle
 from riad.ledger.merkle import HASH_SIZE
 from riad.ledger.note import Checkpoint, Signer, Verifier
 from riad.ledger.tiles import MAX_ENTRY
-from riad.ledger.verify import BadReceipt, Report
+from riad.ledger.verify import BadReceipt, Policy, Report
 from riad.texts import N_
 
 MEDIA_TYPE = 'application/cose; cose-type="cose-sign1"'  # RFC 9052, section 11; RFC 9942 registers none of its own
@@ -43,20 +43,25 @@ def sign_root(signer: Signer, head: Checkpoint) -> bytes:
     return signer.sign_bytes(_signed(_protected(signer.verifier, head), head.root))
 
 
-def signed_by(verifier: Verifier, head: Checkpoint, signature: bytes) -> bool:
-    """Whether it is this key's ``sign_root`` of that tree head."""
-    return _fits(verifier, _protected(verifier, head), head.root, signature)
+def compose(
+    verifiers: Sequence[Verifier], head: Checkpoint, index: int, proof: Sequence[bytes], signature: bytes
+) -> bytes:
+    """The receipt of an entry from its inclusion proof and the ``sign_root`` of the tree head. Needs no private key.
 
-
-def compose(verifier: Verifier, head: Checkpoint, index: int, proof: Sequence[bytes], signature: bytes) -> bytes:
-    """The receipt of an entry from its inclusion proof and ``sign_root`` of the tree head. Needs no private key.
-
-    Raises ``NotFound`` for the only entry of a log: its proof is empty, and RFC 9942, section 5.2, allows none.
+    ``verifiers`` are the log's keys, of which one signed. Raises ``EvidenceBroken`` if none did, ``NotFound`` where
+    there is no receipt yet: the head was signed by a version that kept no such signature (``b""``), or the log has one
+    entry only, whose proof is empty, which RFC 9942, section 5.2, does not allow.
     """
-    if not proof:
+    if not proof or not signature:
         raise NotFound(
-            N_("A log of one entry has no COSE receipt yet: its proof would be empty."),
-            remedy=N_("Ask again when the log has a second entry, or take the text receipt."),
+            N_("There is no COSE receipt yet: it takes a second entry, recorded by this version of Riad."),
+            remedy=N_("Ask again after the next request, or take the text receipt."),
+        )
+    verifier = next((one for one in verifiers if _fits(one, _protected(one, head), head.root, signature)), None)
+    if verifier is None:
+        raise EvidenceBroken(
+            N_("The ledger's COSE signature does not fit its checkpoint."),
+            remedy=N_("Restore the ledger's newest copy; see docs/reference/ledger.md, When the ledger refuses."),
         )
     content = cbor.encode([head.size, index, list(proof)])
     unprotected = {_VDP: {_INCLUSION: [content]}}
@@ -68,10 +73,11 @@ def is_receipt(data: bytes) -> bool:
     return data[:1] == bytes([6 << 5 | _SIGN1])
 
 
-def verify(receipt: bytes, entry: bytes, verifiers: Sequence[Verifier]) -> Report:
+def verify(receipt: bytes, entry: bytes, verifiers: Sequence[Verifier], policy: Policy | None = None) -> Report:
     """Check a COSE receipt for an entry. Raises ``BadReceipt`` at the first step that fails.
 
-    The steps are those of RFC 9942, section 5.2.1: first the proof, then the signature.
+    The steps are those of RFC 9942, section 5.2.1: first the proof, then the signature. A policy that asks for
+    witnesses is never met: a COSE receipt has none.
     """
     report = Report(entry=entry)
 
@@ -96,37 +102,10 @@ def verify(receipt: bytes, entry: bytes, verifiers: Sequence[Verifier]) -> Repor
     )
 
     # (3) The proof leads from the entry to a root.
-    if not 0 < len(entry) <= MAX_ENTRY:
-        raise BadReceipt(3, N_("The entry is empty or larger than an entry can be."))
-    try:
-        root = merkle.inclusion_root(merkle.leaf_hash(entry), parts.leaf, parts.size, parts.proof)
-    except EvidenceBroken:
-        raise BadReceipt(3, N_("The proof has not the length it must have.")) from None
-    report.root = root.hex()
-    report.add(
-        N_("{count} hashes lead from the entry to the root {root}."),
-        N_("Nothing yet: proof and entry are not signed, the root is."),
-        count=len(parts.proof),
-        root=report.root,
-    )
+    root = _climb(report, parts, entry)
 
     # (4) The key signed that root, under a header that says which log it is of, and how large.
-    if not _fits(verifier, parts.protected, root, parts.signature):
-        raise BadReceipt(
-            4,
-            N_(
-                "The signature does not fit the root: the entry, the proof or the signature was changed, if only by a "
-                "line feed at the entry's end, or they do not belong together."
-            ),
-        )
-    report.origin, report.size = parts.origin, parts.size
-    report.add(
-        N_("The key signed the root: {size} entries of the log {origin}."),
-        N_("This entry, to the last bit, is number {index} of that log: to change it is to change that root."),
-        size=report.size,
-        origin=report.origin,
-        index=report.index,
-    )
+    _check_signature(report, parts, verifier, root)
 
     # (5) The log is the one the key is named after.
     if parts.origin != verifier.name:
@@ -138,6 +117,14 @@ def verify(receipt: bytes, entry: bytes, verifiers: Sequence[Verifier]) -> Repor
     )
 
     # (6) Witnesses sign checkpoints, which are notes; a COSE receipt has no place for them.
+    if policy is not None and not policy.reached(()):
+        raise BadReceipt(
+            6,
+            N_(
+                "The policy asks for witnesses, and a COSE receipt carries none: verify the text receipt, or this one "
+                "by the log's key alone, unwitnessed."
+            ),
+        )
     report.add(
         N_("The receipt is unwitnessed: a COSE receipt carries no witness's signature, the text receipt may."),
         N_("Nothing: only the operator vouches for it."),
@@ -196,6 +183,44 @@ def _split(receipt: bytes) -> _Parts:
     if subject != str(size):
         _malformed(N_("its header and its proof are of logs of two sizes"))
     return _Parts(protected, key_id, origin, size, index, hashes, signature)
+
+
+def _climb(report: Report, parts: _Parts, entry: bytes) -> bytes:
+    """Step 3: the root that proof and entry lead to."""
+    if not 0 < len(entry) <= MAX_ENTRY:
+        raise BadReceipt(3, N_("The entry is empty or larger than an entry can be."))
+    try:
+        root = merkle.inclusion_root(merkle.leaf_hash(entry), parts.leaf, parts.size, parts.proof)
+    except EvidenceBroken:
+        raise BadReceipt(3, N_("The proof has not the length it must have.")) from None
+    report.root = root.hex()
+    report.add(
+        N_("{count} hashes lead from the entry to the root {root}."),
+        N_("Nothing yet: proof and entry are not signed, the root is."),
+        count=len(parts.proof),
+        root=report.root,
+    )
+    return root
+
+
+def _check_signature(report: Report, parts: _Parts, verifier: Verifier, root: bytes) -> None:
+    """Step 4."""
+    if not _fits(verifier, parts.protected, root, parts.signature):
+        raise BadReceipt(
+            4,
+            N_(
+                "The signature does not fit the root: the entry, the proof or the signature was changed, if only by a "
+                "line feed at the entry's end, or they do not belong together."
+            ),
+        )
+    report.origin, report.size = parts.origin, parts.size
+    report.add(
+        N_("The key signed the root: {size} entries of the log {origin}."),
+        N_("This entry, to the last bit, is number {index} of that log: to change it is to change that root."),
+        size=report.size,
+        origin=report.origin,
+        index=report.index,
+    )
 
 
 def _is_hash(item: Any) -> bool:

@@ -1,9 +1,9 @@
-"""What the ledger records: one ``Decision`` for each attempt at a request, one ``Outcome`` when it ended. Of
-itself it records a ``Turn`` where a year ends, and a ``KeyChange``.
+"""What the ledger records: one ``Decision`` for each attempt at a request, one ``Outcome`` when it ended, an
+``Erasure`` of keys. Of itself it records a ``Turn`` where a year ends, and a ``KeyChange``.
 
-Never content: no prompt, no answer, no name, no value that was found, only types and counts. An entry is canonical
-JSON (RFC 8785): keys are ASCII and sorted; values are strings, integers below 2**53, booleans, and lists and objects
-of those; what is unknown is left out. docs/reference/ledger.md documents every field.
+Never content: no prompt, no answer, no name, no value that was found, only types, counts and commitments. An entry is
+canonical JSON (RFC 8785): keys are ASCII and sorted; values are strings, integers below 2**53, booleans, and lists and
+objects of those; what is unknown is left out. docs/reference/ledger.md documents every field.
 """
 
 from __future__ import annotations
@@ -12,13 +12,18 @@ from typing import Annotated, Literal
 
 import msgspec
 from msgspec import UNSET as UNSET  # the mark of an unknown fact, for those who write entries
-from msgspec import Meta, UnsetType
+from msgspec import Meta
+from msgspec import UnsetType as UnsetType
 
 from riad.errors import BadRequest, EvidenceBroken, TooLarge
 from riad.ledger.tiles import MAX_ENTRY
 from riad.texts import N_
 
 Count = Annotated[int, Meta(ge=0, lt=2**53)]
+Commitment = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]  # riad.ledger.commitment
+Digest = Annotated[str, Meta(pattern="^sha256:[0-9a-f]{64}$")]
+Basis = Literal["request", "retention", "authority", "operator"]
+Scope = Literal["subject", "record", "project", "tenant"]
 Country = Annotated[str, Meta(max_length=2)]
 Crossing = Literal["none", "pseudonymised", "clear"]
 Masking = Literal["surrogates", "placeholders", "tokens", "redaction"]
@@ -59,16 +64,19 @@ class Decision(
     attempt: Count
     crossing: Crossing
     endpoint: str
+    experiment: str | UnsetType = UNSET
     findings: dict[str, Count]
     id: str
     legal_basis: str
     masking: Masking | UnsetType = UNSET  # absent where nothing was masked
     model: str
+    model_digest: Digest | UnsetType = UNSET  # of the weights, where the platform knows them
     obligations: tuple[str, ...]
     outcome: Verdict
     packs: dict[str, str]
     persons: Literal["none", "personal", "sensitive"]
     project: str
+    prompt_commitment: Commitment | UnsetType = UNSET
     purpose: str
     rules: tuple[str, ...]
     site: str  # empty where no site was lawful
@@ -86,13 +94,15 @@ class Outcome(
     absent for the log's first, whichever this one is in.
 
     ``answer_findings`` counts data about persons in the answer that was not in its prompt; ``answer_masked`` tells
-    whether the caller got it masked. Both are absent where there was none.
+    whether the caller got it masked. Both are absent where there was none. ``energy`` is an estimate in millijoules.
     """
 
+    answer_commitment: Commitment | UnsetType = UNSET
     answer_findings: dict[str, Count] | UnsetType = UNSET
     answer_masked: bool | UnsetType = UNSET
     decision: Count
     decision_shard: Count | UnsetType = UNSET
+    energy: Count | UnsetType = UNSET
     http: Count
     id: str
     milliseconds: Count
@@ -100,6 +110,22 @@ class Outcome(
     status: str  # ok, refused, client_gone, engine_failed, engine_timeout, …
     time: Count
     tokens: Tokens | UnsetType = UNSET
+    v: Literal[1] = 1
+
+
+class Erasure(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind", tag="erasure", gc=False
+):
+    """That record keys were destroyed: ``count`` of them. Names nobody; ``id`` is random, ``time`` Unix milliseconds.
+
+    After a crash the same erasure may be recorded twice, byte for byte.
+    """
+
+    basis: Basis
+    count: Count
+    id: str
+    scope: Scope
+    time: Count
     v: Literal[1] = 1
 
 
@@ -130,7 +156,7 @@ class KeyChange(
     v: Literal[1] = 1
 
 
-Entry = Decision | Outcome | Turn | KeyChange
+Entry = Decision | Outcome | Erasure | Turn | KeyChange
 
 _encoder = msgspec.json.Encoder(order="sorted")
 _decoder: msgspec.json.Decoder[Entry] = msgspec.json.Decoder(Entry)

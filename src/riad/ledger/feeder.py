@@ -13,12 +13,10 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import contextlib
 import os
 import signal
 import stat
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 from riad import settings as riad_settings
@@ -36,23 +34,18 @@ FIRST_WITHIN = 3.0  # seconds that witnesses may delay a start
 REMEDY = N_("Put the ledger's newest copy back; see docs/reference/witness.md, When witnesses have seen more.")
 
 
-More = Callable[[], "list[Feed]"]
-
-
 class Feed:
-    """One log and its witnesses."""
+    """One log, a shard of the ledger, and its witnesses."""
 
     def __init__(self, reader: Reader, keep: Path, ledger: Ledger) -> None:
         self._reader = reader
         self._keep = keep
-        vkeys = reader.vkey().splitlines()
-        self._policy = policy.parse(vkeys, ledger)
-        keys = [Verifier.parse(vkey) for vkey in vkeys]
+        self._policy = policy.parse(reader.vkeys(), ledger)
         self.contacts = [
-            Contact(name, witness.url, witness.key, reader, keys, ledger.witness_every)
+            Contact(name, witness.url, witness.key, reader, ledger.witness_every)
             for name, witness in zip(self._policy.witnesses, ledger.witnesses, strict=True)
         ]
-        known = witnessed.read(keep, keys[0])
+        known = witnessed.read(keep, Verifier.parse(reader.vkey()))
         self.witnessed = known[1].size if known else 0
         self._target: Target | None = None
         self._asking: dict[str, asyncio.Task[None]] = {}
@@ -98,11 +91,28 @@ class Feed:
         return {"witnessed": self.witnessed, "alarm": self.alarm, "witnesses": facts}
 
 
-async def feed(feeds: list[Feed], status: Path, every: float, more: More = list) -> None:
-    """Feed until cancelled; ``more`` gives the feeds of shards begun meanwhile.
+class Feeds:
+    """A feed for each shard there is; a new year's is found when it begins."""
 
-    Raises ``EvidenceBroken`` where the first round finds that the ledger was rolled back.
-    """
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._known: dict[int, Feed] = {}
+
+    async def all(self) -> list[Feed]:
+        """Every shard's, oldest first. Raises what a ``Reader`` raises."""
+        chosen = self._settings
+        found = await asyncio.to_thread(shards, chosen.data_dir, chosen.ledger_url, chosen.ledger.origin)
+        for shard in found or [0]:
+            if shard not in self._known:
+                keep = Files(chosen.data_dir, shard).witnessed
+                self._known[shard] = Feed(Reader.of(chosen, shard), keep, chosen.ledger)
+        return list(self._known.values())
+
+
+async def feed(settings: Settings) -> None:
+    """Feed until cancelled. Raises ``EvidenceBroken`` where the first round finds that the ledger was rolled back."""
+    status, every, every_shard = Files(settings.data_dir).witnesses, settings.ledger.witness_every, Feeds(settings)
+    feeds = await every_shard.all()
     asking = set[asyncio.Task[None]]().union(*[await each.round() for each in feeds])
     if asking:
         await asyncio.wait(asking, timeout=FIRST_WITHIN)
@@ -114,7 +124,7 @@ async def feed(feeds: list[Feed], status: Path, every: float, more: More = list)
     while True:
         await asyncio.sleep(every - settle)
         try:
-            feeds += more()
+            feeds = await every_shard.all()
             for each in feeds:
                 await each.round()
         except RiadError as error:
@@ -140,7 +150,6 @@ def _report(feeds: list[Feed], path: Path) -> None:
 
 async def run(settings: Settings) -> None:
     """Feed until SIGTERM or the supervisor's end."""
-    files, ledger = Files(settings.data_dir), settings.ledger
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -148,22 +157,13 @@ async def run(settings: Settings) -> None:
     mode = os.fstat(0).st_mode
     if stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode):  # a supervisor's pipe; a terminal or a file says nothing
         loop.add_reader(0, _supervisor_gone, stop)
-    fed: set[int] = set()
-    with contextlib.ExitStack() as readers:
-
-        def begun() -> list[Feed]:
-            new = [shard for shard in shards(settings.data_dir, settings.ledger_url) or [0] if shard not in fed]
-            fed.update(new)
-            opened = [readers.enter_context(Reader.of(settings, shard)) for shard in new]
-            return [Feed(reader, files._replace(shard=reader.shard).witnessed, ledger) for reader in opened]
-
-        work = asyncio.create_task(feed(begun(), files.witnesses, ledger.witness_every, begun))
-        stopping = asyncio.create_task(stop.wait())
-        await asyncio.wait({work, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        stopping.cancel()
-        if work.done():
-            work.result()
-        work.cancel()
+    work = asyncio.create_task(feed(settings))
+    stopping = asyncio.create_task(stop.wait())
+    await asyncio.wait({work, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    if work.done():
+        work.result()
+    work.cancel()
 
 
 def _supervisor_gone(stop: asyncio.Event) -> None:

@@ -46,7 +46,7 @@ class Files(NamedTuple):
 
     @property
     def audited(self) -> Path:
-        return self._named("audited")
+        return self.data_dir / "ledger.audited"
 
     @property
     def searched(self) -> Path:

@@ -2,7 +2,7 @@
 
 Every gateway worker sends its entries here over a Unix socket. What arrives while a commit runs makes up the next
 batch: alone, a caller waits for one ``fsync``; under load, hundreds share it. One thread talks to clients and hashes
-entries, another commits, so that reading goes on while the disk works.
+entries, another commits, so that reading goes on while the disk works. Record keys go to their own store first.
 
 ``RIAD_LEDGER_URL`` names the PostgreSQL that holds the ledger; without it, or as ``sqlite``, a file in DIR does.
 On PostgreSQL other machines have owners too: once a second an idle one takes in what they committed.
@@ -33,11 +33,12 @@ from typing import NamedTuple, cast
 import uvloop
 
 from riad.errors import BadRequest, LedgerUnavailable, RiadError
-from riad.ledger import address, wire
+from riad.ledger import address, place, wire
 from riad.ledger.clock import Clock
 from riad.ledger.files import Files
 from riad.ledger.log import Log
 from riad.ledger.merkle import leaf_hash
+from riad.ledger.record_keys import RecordKeys
 from riad.ledger.sources import SQLITE
 from riad.texts import N_, _, terminal_language
 
@@ -55,6 +56,7 @@ class Batch(NamedTuple):
     session: Session
     token: int
     entries: list[bytes]
+    secrets: list[bytes]  # one for each entry, or none at all
     leaves: list[bytes]
     cost: int
 
@@ -82,8 +84,8 @@ class Session(asyncio.Protocol):
         try:
             for kind, payload in self._frames.feed(data):
                 if kind == wire.APPEND:
-                    token, entries = wire.read_append(payload)
-                    self._owner.take(self, token, entries, len(payload))
+                    token, entries, secrets = wire.read_append(payload)
+                    self._owner.take(self, token, entries, secrets, len(payload))
                 elif kind == wire.PING:
                     self.send(wire.plain(wire.PONG, wire.read_plain(payload)[0], self._owner.health()))
                 else:
@@ -99,14 +101,15 @@ class Session(asyncio.Protocol):
 class Owner:
     """Takes batches from sessions, commits them in groups, answers."""
 
-    def __init__(self, log: Log, clock: Clock) -> None:
+    def __init__(self, log: Log, keys: RecordKeys, clock: Clock) -> None:
         self.sessions: set[Session] = set()
         self.deserted = asyncio.Event()
         self.deserted.set()
         self._stopping = False
         self._log = log
-        self._origin, self._vkey, self._size = log.origin, log.vkey, log.size  # as last seen, for pings
+        self._keys = keys
         self._clock = clock
+        self._origin, self._vkey, self._size = log.origin, log.vkey, log.size  # as last seen, for pings
         self._failure = ""
         self._queued = 0
         self._batches: SimpleQueue[Batch | None] = SimpleQueue()
@@ -118,7 +121,7 @@ class Owner:
         self._thread = Thread(target=self._commit_all, name="commit", daemon=True)
         self._thread.start()
 
-    def take(self, session: Session, token: int, entries: list[bytes], size: int) -> None:
+    def take(self, session: Session, token: int, entries: list[bytes], secrets: list[bytes], size: int) -> None:
         """Put a frame's entries in the queue, or tell the client that it is full."""
         cost = size + OVERHEAD * len(entries)
         if self._stopping or self._queued + cost > MAX_QUEUED:
@@ -126,7 +129,7 @@ class Owner:
             return
         self._queued += cost
         # Hashed here, while the other thread waits for the disk.
-        self._batches.put(Batch(session, token, entries, [leaf_hash(entry) for entry in entries], cost))
+        self._batches.put(Batch(session, token, entries, secrets, [leaf_hash(entry) for entry in entries], cost))
 
     def health(self) -> bytes:
         """What a ping is answered: a JSON object."""
@@ -202,7 +205,8 @@ class Owner:
     def _commit(self, group: list[Batch]) -> None:
         try:
             entries = list(chain.from_iterable(batch.entries for batch in group))
-            first = self._log.append(entries, list(chain.from_iterable(batch.leaves for batch in group)))
+            leaves = list(chain.from_iterable(batch.leaves for batch in group))
+            first = self._record(group, entries, leaves)
         except RiadError as error:
             self._loop.call_soon_threadsafe(self._refuse, group, error)
             return
@@ -218,6 +222,23 @@ class Owner:
         self._unsettled = True
         if time.monotonic() - self._settled > SETTLE:
             self._settle()
+
+    def _record(self, group: list[Batch], entries: list[bytes], leaves: list[bytes]) -> int:
+        """Write the group's record keys, then its entries; the place of the first. Raises as ``Log.append``.
+
+        Nothing is recorded where its keys cannot be written: a commitment that nobody could open is no evidence. A
+        crash between the two leaves keys that open nothing.
+        """
+        if not any(batch.secrets for batch in group):
+            return self._log.append(entries, leaves)
+        secrets = list(chain.from_iterable(batch.secrets or [b""] * len(batch.entries) for batch in group))
+        expected = place.pack(self._log.shard, self._log.size)
+        self._keys.write(expected, secrets, leaves)
+        first = self._log.append(entries, leaves)
+        if first != expected:
+            # The year has ended, or another machine was faster. A crash before this loses the keys of this group.
+            self._keys.write(first, secrets, leaves, instead=expected)
+        return first
 
     def _settle(self) -> None:
         """Bring the anchor up to date: ``SETTLE`` seconds after the last commit, or the last time, at the latest.
@@ -253,14 +274,14 @@ class Owner:
             complain(error)
 
 
-async def serve(log: Log, clock: Clock, path: Path) -> None:
+async def serve(log: Log, keys: RecordKeys, clock: Clock, path: Path) -> None:
     """Serve until told to stop; then drain."""
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     listener = address.listen(path)
-    owner = Owner(log, clock)
+    owner = Owner(log, keys, clock)
     server = await loop.create_unix_server(lambda: Session(owner), sock=listener)
     watch = asyncio.create_task(_supervisor_gone())
     with contextlib.suppress(BrokenPipeError):
@@ -321,6 +342,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="riad.ledger.owner", description=_("The process that writes the ledger."))
     parser.add_argument("--data-dir", type=Path, required=True)
     parser.add_argument("--origin", required=True)
+    parser.add_argument("--keys-dir", type=Path, help=_("where record keys are kept; else in the data directory"))
     arguments = parser.parse_args()
     files = Files(arguments.data_dir.absolute())
     clock = Clock(files.anchor)
@@ -328,10 +350,13 @@ def main() -> int:
     try:
         url = os.environ.get("RIAD_LEDGER_URL", "")  # never on the command line: it may hold a password
         log = Log.open(files.data_dir, arguments.origin, "" if url == SQLITE else url)
+        keys = RecordKeys((arguments.keys_dir or files.data_dir / "keys").absolute())
         try:
-            uvloop.run(serve(log, clock, files.socket))
+            keys.prepare(place.pack(log.shard, log.size))
+            uvloop.run(serve(log, keys, clock, files.socket))
         finally:
             files.socket.unlink(missing_ok=True)  # before another may own the ledger and listen there
+            keys.close()
             log.close()
     except RiadError as error:
         complain(error)

@@ -16,17 +16,19 @@ from riad.texts import N_
 
 def probe(
     size: int,
+    minimum: int,
     node: Callable[[int, int], bytes],
     entry: Callable[[int], bytes | None],
     remedy: str,
-    minimum: int = 0,
 ) -> None:
     """Raises ``EvidenceBroken`` where one of about log2(``size``) entries is not the one that was logged.
 
-    ``node(level, index)`` gives a hash of the tree, ``entry(index)`` an entry, None where there is none. What lies
-    below ``minimum`` was pruned.
+    ``node(level, index)`` gives a hash of the tree, ``entry(index)`` an entry, None where there is none. Entries below
+    ``minimum`` were pruned, and are not looked for.
     """
-    for index in (place for place in places(size) if place >= minimum):
+    for index in places(size):
+        if index < minimum:
+            continue
         found = entry(index)
         if found is None or merkle.leaf_hash(found) != node(0, index):
             raise EvidenceBroken(

@@ -19,7 +19,7 @@ from riad.ledger.files import Files
 from riad.ledger.merkle import HASH_SIZE
 from riad.ledger.note import Checkpoint, Verifier
 from riad.ledger.recovery import REMEDY, read_tile
-from riad.ledger.source import pruned, unverified
+from riad.ledger.source import pruned
 from riad.ledger.sources import driver
 from riad.ledger.storage import Storage
 from riad.ledger.tiles import WIDTH, Tile, TileNodes, bundle, end_index, no_tile, width
@@ -79,21 +79,6 @@ class Reader:
         with self._open() as storage:
             return self._head(storage)[0]
 
-    def minimum(self) -> int:
-        """The lowest index whose entry the log still has (C2SP tlog-tiles, Pruning); 0 where nothing was pruned."""
-        with self._open() as storage:
-            return storage.minimum()
-
-    def entries(self, start: int, end: int) -> list[bytes]:
-        """The entries from ``start`` up to ``end``, in order; fewer where some are missing. Nothing is verified."""
-        with self._open() as storage:
-            return storage.entries(start, end)
-
-    def hashes(self, level: int, number: int) -> bytes:
-        """The stored hashes of a tile, empty where there is none. Nothing is verified."""
-        with self._open() as storage:
-            return read_tile(storage, level, number)
-
     def size(self) -> int:
         """How many entries the log holds."""
         with self._open() as storage:
@@ -104,6 +89,26 @@ class Reader:
         with self._open() as storage:
             return self._entry(storage, index, self._head(storage)[1].size)
 
+    def entries(self, start: int, end: int) -> list[bytes]:
+        """The stored entries from ``start`` up to ``end``, in order, unproved; fewer where rows are missing."""
+        with self._open() as storage:
+            return storage.entries(start, end)
+
+    def hashes(self, level: int, number: int) -> bytes:
+        """The stored hashes of a tile, unproved; empty where there is none."""
+        with self._open() as storage:
+            return read_tile(storage, level, number)
+
+    def minimum(self) -> int:
+        """The lowest index whose entry the log still has (C2SP tlog-tiles, Pruning); 0 where nothing was pruned."""
+        with self._open() as storage:
+            return storage.minimum()
+
+    def bytes_held(self) -> int:
+        """How much disk the shard takes, in bytes."""
+        with self._open() as storage:
+            return storage.bytes_held()
+
     def inclusion(self, index: int, size: int) -> list[bytes]:
         """The inclusion proof of an entry in the tree of ``size`` entries, leaf to root.
 
@@ -111,11 +116,6 @@ class Reader:
         """
         with self._open() as storage:
             return merkle.inclusion_proof(index, size, self._nodes(storage, size))
-
-    def bytes_held(self) -> int:
-        """How much disk the shard takes, in bytes."""
-        with self._open() as storage:
-            return storage.bytes_held()
 
     def consistency(self, old: int, new: int) -> list[bytes]:
         """The proof that the tree of ``new`` entries extends that of ``old``. Raises as ``inclusion``."""
@@ -153,7 +153,11 @@ class Reader:
         It is made for the witnessed checkpoint where that covers the entry, else for the newest one.
         Raises ``NotFound`` where the log has no such entry.
         """
-        (note, _, _), entry, proof = self._proven(index)
+        with self._open() as storage:
+            note, head = self._head(storage)
+            entry = self._entry(storage, index, head.size)
+            note, head = witnessed.covering(self._files.witnessed, self._key(), index, head.size) or (note, head)
+            proof = self._proof(storage, index, entry, note, head)
         hashes = "".join(base64.b64encode(item).decode() + "\n" for item in proof)
         return f"{MAGIC}\nextra {base64.b64encode(entry).decode()}\nindex {index}\n{hashes}\n{note}"
 
@@ -162,25 +166,16 @@ class Reader:
 
         It is made for the newest checkpoint: a witness's cosignature, which signs a note, has no place in it.
         """
-        (_, head, signature), _, proof = self._proven(index, witnessed_first=False)
-        key = self._key()
-        signer = next((one for one in (key, *key.also) if cose.signed_by(one, head, signature)), None)
-        if signer is None:
-            raise EvidenceBroken(N_("The ledger's COSE signature does not fit its checkpoint."), remedy=REMEDY)
-        return cose.compose(signer, head, index, proof, signature)
-
-    def _proven(
-        self, index: int, *, witnessed_first: bool = True
-    ) -> tuple[tuple[str, Checkpoint, bytes], bytes, list[bytes]]:
-        """A checkpoint: its note, what it says, its COSE signature; an entry, and the proof that leads from it to the
-        root."""
         with self._open() as storage:
             note, signature = storage.head()
-            head = unverified(note)
-            entry = self._entry(storage, index, head.size)
-            if witnessed_first:
-                note, head = witnessed.covering(self._files.witnessed, self._key(), index, head.size) or (note, head)
-            proof = merkle.inclusion_proof(index, head.size, self._nodes(storage, head.size, head.size))
+            head = _parse(note)
+            proof = self._proof(storage, index, self._entry(storage, index, head.size), note, head)
+        key = self._key()
+        return cose.compose([key, *key.also], head, index, proof, signature)
+
+    def _proof(self, storage: Storage, index: int, entry: bytes, note: str, head: Checkpoint) -> list[bytes]:
+        """The proof that leads from an entry to a checkpoint's root, once it is verified."""
+        proof = merkle.inclusion_proof(index, head.size, self._nodes(storage, head.size, head.size))
         try:
             self._key().open(note)
             merkle.verify_inclusion(merkle.leaf_hash(entry), index, head.size, proof, head.root)
@@ -191,11 +186,11 @@ class Reader:
                 index=index,
                 error=error.render(),
             ) from None
-        return (note, head, signature), entry, proof
+        return proof
 
     def _head(self, storage: Storage) -> tuple[str, Checkpoint]:
         note = storage.note()
-        return note, unverified(note)
+        return note, _parse(note)
 
     def _entry(self, storage: Storage, index: int, size: int) -> bytes:
         if not 0 <= index < size:
@@ -253,3 +248,7 @@ class Reader:
             except LedgerUnavailable:
                 self._storage.close()  # the next call connects again
                 raise
+
+
+def _parse(note: str) -> Checkpoint:
+    return Checkpoint.parse(note.rpartition("\n\n")[0] + "\n")

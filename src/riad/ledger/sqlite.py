@@ -15,14 +15,15 @@ from pathlib import Path
 from riad.errors import BadSettings, EvidenceBroken, LedgerUnavailable, NotFound
 from riad.ledger import disk
 from riad.ledger.files import Files
-from riad.ledger.minimum import delete_below, raise_minimum, read_minimum
 from riad.ledger.mover import Mover
 from riad.ledger.recovery import REMEDY
-from riad.ledger.storage import Address, Head, Storage, tile_key
+from riad.ledger.storage import Address, Head, Storage, below, tile_key
+from riad.ledger.tiles import WIDTH
 from riad.texts import N_
 
 SCHEMA = 2
 PAGE = 8192
+PRUNED_AT_ONCE = WIDTH * WIDTH  # rows deleted in one transaction: some 40 MB of write-ahead log
 
 
 class Sqlite:
@@ -34,63 +35,30 @@ class Sqlite:
         self.name = files.database.name
         self._files = files
         self._path = files.database
-        self._presence: disk.Presence | None = None  # of the files as they were when the connection was new
         self._reading = reading
         self._mover = Mover(files.database)
         self._db: sqlite3.Connection | None = None
-
-    def inspect(self, signed: int, check: Callable[[Storage], object]) -> None:
-        # To close a database that was open for writing moves its write-ahead log into it and deletes that.
-        if self._db is not None:
-            return
-        with self._answering():
-            disk.check(self._path, signed)
-            written = self._path.exists() and self._path.stat().st_size
-        if written:
-            view = Sqlite(self._files)
-            view._reading = True
-            with contextlib.closing(view), self._answering():
-                if view._version():
-                    check(view)
-
-    def begin(self, first: Callable[[], Head]) -> None:
-        db = self._connection()
-        with self._answering():
-            version = self._version()
-            if version == SCHEMA:
-                return
-            # The tables and the empty tree's checkpoint come in one transaction, as does an upgrade: a crash leaves
-            # all of it, or an empty file, or the older format; each is taken up from here.
-            with self._atomic(db):
-                if version == 0:
-                    self._create(db, first())
-                else:
-                    db.execute("ALTER TABLE checkpoint ADD COLUMN cose BLOB NOT NULL DEFAULT x''")
-                db.execute(f"PRAGMA user_version = {SCHEMA}")
+        self._presence: disk.Presence | None = None
 
     @contextlib.contextmanager
-    def transaction(self) -> Iterator[str]:
-        db = self._connection()
-        # A crash before COMMIT has returned leaves the log as it was, or grown by the whole batch: SQLite replays its
-        # write-ahead log up to the last complete commit.
-        with self._answering(), self._atomic(db):
-            yield self.note()
+    def untouched(self, signed: int) -> Iterator[Storage | None]:
+        """To close a database that was open for writing moves its write-ahead log into it and deletes that."""
         with self._answering():
-            if self._presence is None:
-                self._presence = disk.Presence(self._path)
-            self._presence.check()
+            disk.check(self._path, signed)
+            begun = self._path.exists() and self._path.stat().st_size > 0
+        if self._db is not None or not begun:
+            yield None
+            return
+        found = Sqlite(self._files, reading=True)
+        try:
+            yield found if found.version() else None
+        finally:
+            found.close()
 
-    def write(self, before: int, entries: Sequence[bytes], tiles: Iterable[tuple[Address, bytes]], head: Head) -> None:
-        db = self._connection()
-        db.executemany("INSERT INTO entry (id, data) VALUES (?, ?)", zip(count(before), entries, strict=False))
-        rows = [(tile_key(*address), hashes) for address, hashes in tiles]
-        db.executemany("INSERT OR REPLACE INTO tile (id, hashes) VALUES (?, ?)", rows)
-        db.execute("UPDATE checkpoint SET note = ?, cose = ?", (head.note, head.cose))
-        self._mover.wrote(sum(map(len, entries)) + 4 * PAGE)
-
-    def _version(self) -> int:
-        """The format of the database, 0 for one that is still empty. Raises ``BadSettings`` for one not known."""
-        (version,) = self._connection().execute("PRAGMA user_version").fetchone()
+    def version(self) -> int:
+        """The format, 0 for a file that is still empty. Raises ``BadSettings`` for one that is not known."""
+        with self._answering():
+            (version,) = self._connection().execute("PRAGMA user_version").fetchone()
         if version not in (0, 1, SCHEMA):
             raise BadSettings(
                 N_("{name} has format {found}; this Riad reads {known}."),
@@ -100,6 +68,40 @@ class Sqlite:
                 known=SCHEMA,
             )
         return int(version)
+
+    def begin(self, first: Callable[[], Head]) -> None:
+        db, version = self._connection(), self.version()
+        with self._answering():
+            if version == SCHEMA:
+                self._presence = disk.Presence(self._path)
+                return
+            # The tables and the empty tree's checkpoint come in one transaction, as does an upgrade: a crash leaves
+            # all of it, or an empty file, or the older format; each is taken up from here.
+            with self._atomic(db):
+                if version == 0:
+                    self._create(db, first())
+                else:
+                    db.execute("ALTER TABLE checkpoint ADD COLUMN cose BLOB NOT NULL DEFAULT x''")
+                db.execute(f"PRAGMA user_version = {SCHEMA}")
+            self._presence = disk.Presence(self._path)
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[str]:
+        db = self._connection()
+        # A crash before COMMIT has returned leaves the log as it was, or grown by the whole batch: SQLite replays its
+        # write-ahead log up to the last complete commit.
+        with self._answering(), self._atomic(db):
+            yield self.note()
+        if self._presence is not None:
+            self._presence.check()
+
+    def write(self, before: int, entries: Sequence[bytes], tiles: Iterable[tuple[Address, bytes]], head: Head) -> None:
+        db = self._connection()
+        db.executemany("INSERT INTO entry (id, data) VALUES (?, ?)", zip(count(before), entries, strict=False))
+        rows = [(tile_key(address), hashes) for address, hashes in tiles]
+        db.executemany("INSERT OR REPLACE INTO tile (id, hashes) VALUES (?, ?)", rows)
+        db.execute("UPDATE checkpoint SET note = ?, cose = ?", (head.note, head.cose))
+        self._mover.wrote(sum(map(len, entries)) + 4 * PAGE)
 
     def note(self) -> str:
         return self._checkpoint("x''")[0]
@@ -133,23 +135,42 @@ class Sqlite:
         with self._answering():
             for address in addresses:
                 query = "SELECT CAST(hashes AS BLOB) FROM tile WHERE id = ?"
-                if row := self._connection().execute(query, (tile_key(*address),)).fetchone():
+                if row := self._connection().execute(query, (tile_key(address),)).fetchone():
                     found[address] = bytes(row[0])
         return found
 
     def minimum(self) -> int:
         with self._answering():
-            return read_minimum(self._connection())
+            db = self._connection()
+            if db.execute("SELECT 1 FROM sqlite_master WHERE name = 'pruned'").fetchone() is None:
+                return 0
+            row = db.execute("SELECT minimum FROM pruned").fetchone()
+        return int(row[0]) if row else 0
 
-    def prune(self, keep: int, size: int, *, vacuum: bool = False) -> None:
+    def prune(self, minimum: int, size: int) -> Iterator[int]:
         db = self._connection()
         with self._answering():
-            raise_minimum(db, keep)
-            for _ in delete_below(db, keep, size):
+            # A table that only a pruned log has.
+            with self._atomic(db):
+                db.execute(
+                    "CREATE TABLE IF NOT EXISTS pruned "
+                    "(id INTEGER PRIMARY KEY CHECK (id = 0), minimum INTEGER NOT NULL)"
+                )
+                db.execute("INSERT OR REPLACE INTO pruned VALUES (0, ?)", (minimum,))
+            first = db.execute("SELECT min(id) FROM entry").fetchone()[0]
+            for start in range(min(first or 0, minimum), minimum, PRUNED_AT_ONCE):
+                end = min(start + PRUNED_AT_ONCE, minimum)
+                db.execute("DELETE FROM entry WHERE id < ?", (end,))
                 db.execute("PRAGMA wal_checkpoint(PASSIVE)")
-            if vacuum:
-                db.execute("VACUUM")
+                yield end
+            for rows in below(minimum, size):
+                db.execute("DELETE FROM tile WHERE id >= ? AND id < ?", rows)
             db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def vacuum(self) -> None:
+        with self._answering():
+            self._connection().execute("VACUUM")
+            self._connection().execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def bytes_held(self) -> int:
         files = [self._path, self._path.with_name(self._path.name + "-wal")]
@@ -161,7 +182,7 @@ class Sqlite:
 
     def close(self) -> None:
         self._mover.join()
-        db, self._db, self._presence = self._db, None, None
+        db, self._db = self._db, None
         if db is not None:
             with contextlib.suppress(sqlite3.Error):
                 db.close()

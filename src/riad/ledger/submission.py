@@ -43,8 +43,8 @@ class Submission(NamedTuple):
             checkpoint = Checkpoint.parse(text)
         except RiadError:
             _malformed(N_("it carries no checkpoint"))
-        if checkpoint.size >= MAX_SIZE:
-            _malformed(N_("its checkpoint is too large"))
+        if checkpoint.size >= MAX_SIZE or len(checkpoint.origin.encode()) > 255:
+            _malformed(N_("its checkpoint's size or origin is too large"))
         if old > checkpoint.size:
             _malformed(N_("the old size is larger than the checkpoint's"))
         return cls(old, proof, note, checkpoint)

@@ -2,11 +2,13 @@
 
     python verify.py RECEIPT --key KEY
     python verify.py RECEIPT --policy POLICY
+    python verify.py RECEIPT --key KEY --record-key HEX (--prompt FILE | --answer FILE)
 
 RECEIPT is a file, or - for standard input; KEY is the log's public key (``name+hash+key``) or a file that holds it.
 POLICY is a file (C2SP tlog-policy) that names the log's key, the witnesses and how many of them must have cosigned;
-without one, witnesses are not looked at. Exit status: 0 the receipt is good, 1 it is not, 2 wrong usage. ``--json``
-prints one JSON document.
+without one, witnesses are not looked at. With the record key, which the caller may ask for, it also shows that a prompt
+(the request's JSON) or an answer is the one committed to. Exit status: 0 the receipt is good, 1 it is not, 2 wrong
+usage. ``--json`` prints one JSON document.
 
 This one file needs Python 3.11 and the package ``cryptography``, and nothing of Riad: copy it, read it, run it. It
 follows C2SP tlog-proof, tlog-checkpoint, tlog-cosignature, tlog-policy and signed-note, and RFC 9162, section 2.1.
@@ -15,9 +17,9 @@ follows C2SP tlog-proof, tlog-checkpoint, tlog-cosignature, tlog-policy and sign
 from __future__ import annotations
 
 import argparse
-import base64
 import binascii
 import hashlib
+import hmac
 import json
 import re
 import sys
@@ -122,6 +124,7 @@ class Report:
     index: int = 0
     entry: bytes = b""
     strangers: int = 0
+    opened: str = ""  # prompt or answer, where its commitment was opened
     asked: int = 0  # how many witnesses the policy names
     cosigned: dict[str, int] = field(default_factory=dict)  # who of them cosigned, and when (POSIX seconds)
 
@@ -137,8 +140,13 @@ class Report:
         return value if isinstance(value, dict) else None
 
 
+THE_TEXTS = N_("The prompt and the answer: the log never holds them.")
+THE_REST = {
+    "prompt": N_("The answer: this receipt is the decision's; that of the outcome commits to it."),
+    "answer": N_("The prompt: this receipt is the outcome's; that of the decision commits to it."),
+}
 NOT_PROVED = (
-    N_("The prompt and the answer: the log never holds them."),
+    THE_TEXTS,
     N_("That what the entry says is true: it is what the platform recorded, at a time by its own clock."),
     N_("That nothing else happened: what was never recorded has no entry."),
 )
@@ -212,6 +220,154 @@ def verify(receipt: bytes, vkey: str, policy: Policy | None = None) -> Report:
             count=report.strangers,
         )
     return report
+
+
+class BadText(ValueError):
+    """The record key or the file given cannot be what a commitment was made to."""
+
+
+class Committed(NamedTuple):
+    """What a record of one kind commits to."""
+
+    kind: str
+    field: str
+    label: bytes
+
+
+COMMITTED = {
+    N_("prompt"): Committed("decision", "prompt_commitment", b"riad/prompt/v1\0"),
+    N_("answer"): Committed("outcome", "answer_commitment", b"riad/answer/v1\0"),
+}
+# The members of a request that are its content; docs/reference/ledger.md, Commitments.
+MEMBERS = ("functions", "input", "messages", "prompt", "suffix", "tools")
+
+
+def open_commitment(report: Report, what: str, text: bytes, record_key: str) -> None:
+    """The next step: this text is what the record commits to. ``what`` is ``prompt`` or ``answer``.
+
+    Raises ``BadReceipt`` where it is not, ``BadText`` for a key or a text that cannot be one.
+    """
+    step = len(report.steps) + 1
+    committed = COMMITTED[what]
+    key = _record_key(record_key)
+    entry = report.facts() or {}
+    if entry.get("kind") != committed.kind:
+        raise BadReceipt(step, N_("This is the receipt of another kind of record: no {what} is in it."), what=what)
+    claimed = entry.get(committed.field)
+    if not isinstance(claimed, str):
+        raise BadReceipt(step, N_("This record commits to no {what}."), what=what)
+    readings = [_request(text)] if what == "prompt" else list(_answers(text))
+    made = {hmac.digest(key, committed.label + reading, "sha256").hex() for reading in readings}
+    if claimed not in made:
+        raise BadReceipt(
+            step, N_("This {what} is not the one committed to, or the record key is not this record's."), what=what
+        )
+    report.opened = what
+    report.add(
+        N_("Under the record key the {what} gives the commitment {commitment}."),
+        N_("This is the {what} that this record was made of: no other one could be found to give the same."),
+        what=what,
+        commitment=claimed,
+    )
+
+
+def _record_key(text: str) -> bytes:
+    try:
+        key = bytes.fromhex(text.strip())
+    except ValueError:
+        key = b""
+    if len(key) != 32:
+        raise BadText(N_("This is not a record key: 64 hexadecimal digits, as x-riad-record-key gives them."))
+    return key
+
+
+def canonical(value: Any) -> bytes:
+    """JSON in the one way that is committed to. Raises ``UnicodeEncodeError`` for half a character."""
+    return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
+
+
+def _load(text: str | bytes) -> Any:
+    """JSON as the platform reads it. Raises ``ValueError``."""
+
+    def refuse(name: str) -> NoReturn:
+        raise ValueError(name)
+
+    try:
+        return json.loads(text, parse_constant=refuse)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
+def _request(text: bytes) -> bytes:
+    """What of a request's JSON is committed to: the members that are its content."""
+    try:
+        body = _load(text)
+        if not isinstance(body, dict):
+            raise ValueError("no object")
+        return canonical({name: body[name] for name in MEMBERS if name in body})
+    except (ValueError, RecursionError):
+        raise BadText(N_("This is not a request's JSON, as it was sent to the platform.")) from None
+
+
+def _answers(text: bytes) -> Iterator[bytes]:
+    """An answer's choices, in every way the text may be read: a JSON answer, a saved stream, the text alone."""
+    try:
+        plain = text.decode()
+    except UnicodeDecodeError:
+        raise BadText(N_("This answer is not UTF-8.")) from None
+    lines = [line.removeprefix("data:").strip() for line in plain.splitlines() if line.startswith("data:")]
+    for pieces, member in (([plain], "message"), (lines, "delta")):
+        said: dict[int, dict[str, Any]] = {}
+        for piece in pieces:
+            _hear(said, piece, member)
+        if said:
+            yield canonical([_said(said[index]) for index in sorted(said)])
+    for content in {plain, plain.removesuffix("\n").removesuffix("\r")}:
+        yield canonical([{"content": content} if content else {}])
+
+
+def _hear(said: dict[int, dict[str, Any]], text: str, member: str) -> None:
+    """Add what one piece of JSON says to each choice: its content, and its tool calls by number."""
+    try:
+        body = _load(text)
+        canonical(body)
+    except (ValueError, RecursionError):
+        return
+    choices = body.get("choices") if isinstance(body, dict) else None
+    for place, choice in enumerate(choices if isinstance(choices, list) else ()):
+        if not isinstance(choice, dict):
+            continue
+        index = _whole(choice.get("index"), place)
+        heard = said.setdefault(index, {"content": "", "tool_calls": {}})
+        message = choice.get(member)
+        heard["content"] += _text(message.get("content") if isinstance(message, dict) else choice.get("text"))
+        calls = message.get("tool_calls") if isinstance(message, dict) else None
+        for number, call in enumerate(calls if isinstance(calls, list) else ()):
+            function = call.get("function") if isinstance(call, dict) else None
+            if isinstance(function, dict):
+                called = heard["tool_calls"].setdefault(
+                    _whole(call.get("index"), number), {"name": "", "arguments": ""}
+                )
+                for field in called:
+                    called[field] += function[field] if isinstance(function.get(field), str) else ""
+
+
+def _said(heard: dict[str, Any]) -> dict[str, Any]:
+    """A choice without what is empty."""
+    calls = [heard["tool_calls"][number] for number in sorted(heard["tool_calls"])]
+    full = [{field: text for field, text in call.items() if text} for call in calls]
+    return {field: value for field, value in (("content", heard["content"]), ("tool_calls", full)) if value}
+
+
+def _text(content: Any) -> str:
+    """A text; of content that comes in parts, what is text in them."""
+    parts = content if isinstance(content, list) else [{"text": content}]
+    texts = [part.get("text") for part in parts if isinstance(part, dict)]
+    return "".join(text for text in texts if isinstance(text, str))
+
+
+def _whole(value: Any, place: int) -> int:
+    return value if type(value) is int else place
 
 
 def parse_key(vkey: str) -> tuple[str, bytes, bytes]:
@@ -293,7 +449,9 @@ def log_of(receipt: bytes, policy: Policy) -> str:
     if not policy.logs:
         raise BadPolicy(0, N_("The policy names no log: give its key too."))
     signers = {line.split(b" ")[1] for line in receipt.splitlines() if line.startswith("—".encode() + b" ")}
-    return next((vkey for vkey in policy.logs if vkey.partition("+")[0].encode() in signers), policy.logs[0])
+    names = [vkey.partition("+")[0] for vkey in policy.logs]
+    name = next((name for name in names if name.encode() in signers), names[0])
+    return "\n".join(vkey for vkey in policy.logs if vkey.partition("+")[0] == name)  # two, while a key changes
 
 
 def cosigned_at(key: WitnessKey, text: str, root: bytes, stamped: bytes) -> int | None:
@@ -458,10 +616,10 @@ def _climb(leaf: bytes, index: int, size: int, proof: list[bytes]) -> bytes | No
 def _unb64(text: str) -> bytes | None:
     """Strict base64: the one way to write those bytes, or None."""
     try:
-        data = base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError):
+        data = binascii.a2b_base64(text, strict_mode=True)
+    except ValueError:  # binascii.Error is one; so is what is not ASCII
         return None
-    return data if base64.b64encode(data).decode() == text else None
+    return data if binascii.b2a_base64(data, newline=False) == text.encode() else None
 
 
 def _number(digits: str) -> int | None:
@@ -478,11 +636,11 @@ def _malformed(reason: str) -> NoReturn:
 
 def words(entry: dict[str, Any], tr: Translate = english) -> Iterator[str]:
     """An entry's facts as sentences."""
-    if entry.get("v") != 1 or entry.get("kind") not in ("decision", "outcome"):
+    if entry.get("v") != 1 or entry.get("kind") not in _SENTENCES:
         yield tr(N_("An entry of a kind this verifier does not know: {entry}"), entry=_safe(json.dumps(entry)))
         return
     more = [sentence for field, sentence in _WHERE_KNOWN.items() if entry.get(field)]
-    for sentence in (*(_DECIDED if entry["kind"] == "decision" else _ENDED), *more):
+    for sentence in (*_SENTENCES[entry["kind"]], *more):
         names = [name for _, name, _, _ in Formatter().parse(sentence) if name]
         facts = {name: _when(entry.get(name)) if name == "time" else _safe(entry.get(name)) for name in names}
         yield tr(sentence, **facts)
@@ -505,8 +663,18 @@ _ENDED = (
     N_("Tokens counted by the engine: {tokens}."),
     N_("What was decided for it is entry {decision} of the same log."),
 )
+_ERASED = (
+    N_("{time}: {count} record keys were destroyed; what they opened can never be opened again."),
+    N_("By {scope}; ground: {basis}."),
+)
+_SENTENCES = {"decision": _DECIDED, "outcome": _ENDED, "erasure": _ERASED}
 
 _WHERE_KNOWN = {
+    "experiment": N_("Experiment: {experiment}."),
+    "model_digest": N_("The model's weights: {model_digest}."),
+    "prompt_commitment": N_("Commitment to the prompt: {prompt_commitment}."),
+    "answer_commitment": N_("Commitment to the answer: {answer_commitment}."),
+    "energy": N_("Energy, estimated by the site's declared figures: {energy} mJ."),
     "masking": N_("Masked by: {masking}."),
     "answer_findings": N_("Only the answer says of persons: {answer_findings}. Masked: {answer_masked}."),
 }
@@ -530,13 +698,20 @@ def _when(milliseconds: Any) -> str:
         return _safe(milliseconds)
 
 
+def unproved(report: Report) -> Iterator[str]:
+    """What a good receipt does not prove; of the texts, what was not opened."""
+    for sentence in _not_proved(report):
+        yield THE_REST[report.opened] if report.opened and sentence == THE_TEXTS else sentence
+
+
 def describe(report: Report, tr: Translate = english) -> Iterator[str]:
     """A report for a person."""
     for number, step in enumerate(report.steps, 1):
-        yield f"{number}. {tr(step.done, **step.values)}"
-        yield "   " + tr(N_("Proves:")) + " " + tr(step.proves, **step.values)
+        values = _in_words(step.values, tr)
+        yield f"{number}. {tr(step.done, **values)}"
+        yield "   " + tr(N_("Proves:")) + " " + tr(step.proves, **values)
     yield tr(N_("Not proved:"))
-    for sentence in _not_proved(report):
+    for sentence in unproved(report):
         yield "   " + tr(sentence)
     yield tr(N_("The entry says:"))
     entry = report.facts()
@@ -554,8 +729,12 @@ def _not_proved(report: Report) -> tuple[str, ...]:
 
 def failure(bad: BadReceipt, tr: Translate = english) -> str:
     """A failure for a person."""
-    values = {key: tr(value) if key == "reason" else value for key, value in bad.values.items()}
-    return tr(N_("BAD: step {step} failed. {why}"), step=bad.step, why=tr(bad.message, **values))
+    return tr(N_("BAD: step {step} failed. {why}"), step=bad.step, why=tr(bad.message, **_in_words(bad.values, tr)))
+
+
+def _in_words(values: dict[str, Any], tr: Translate) -> dict[str, Any]:
+    """What goes into a sentence: a reason and the name of a text are words themselves."""
+    return {name: tr(value) if name in ("reason", "what") else value for name, value in values.items()}
 
 
 def document(report: Report, tr: Translate = english) -> dict[str, Any]:
@@ -564,11 +743,12 @@ def document(report: Report, tr: Translate = english) -> dict[str, Any]:
     head = {"ok": True, "witnessed": bool(witnesses), "witnesses": witnesses, "of": report.asked}
     head |= {"origin": report.origin, "size": report.size, "root": report.root}
     steps = [
-        {"step": number, "done": tr(step.done, **step.values), "proves": tr(step.proves, **step.values)}
+        {"step": number, "done": tr(step.done, **values), "proves": tr(step.proves, **values)}
         for number, step in enumerate(report.steps, 1)
+        for values in [_in_words(step.values, tr)]
     ]
-    unproved = [tr(sentence) for sentence in _not_proved(report)]
-    return head | {"index": report.index, "entry": report.facts(), "steps": steps, "not_proved": unproved}
+    missing = [tr(sentence) for sentence in unproved(report)]
+    return head | {"index": report.index, "entry": report.facts(), "steps": steps, "not_proved": missing}
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -578,7 +758,13 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--key", help="the log's public key (name+hash+key), or a file that holds it")
     parser.add_argument("--policy", help="a file that names log, witnesses and quorum (tlog-policy)")
     parser.add_argument("--json", action="store_true", help="print one JSON document")
+    texts = parser.add_mutually_exclusive_group()
+    texts.add_argument("--prompt", metavar="FILE", help="the request's JSON: is it what this decision commits to?")
+    texts.add_argument("--answer", metavar="FILE", help="the answer, as JSON, stream or text: is it this outcome's?")
+    parser.add_argument("--record-key", metavar="HEX", help="the key that opens the commitment (x-riad-record-key)")
     options = parser.parse_args(arguments)
+    if bool(options.prompt or options.answer) != bool(options.record_key):
+        parser.error("--record-key goes with --prompt or --answer")
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a terminal that cannot show a letter shows its number
     try:
@@ -588,7 +774,10 @@ def main(arguments: list[str] | None = None) -> int:
             parser.error("give --key, --policy or both")
         key = log_of(receipt, policy) if options.key is None and policy else find_key(options.key or "")
         report = verify(receipt, key, policy)
-    except (OSError, UnicodeDecodeError, BadKey, BadPolicy) as error:
+        if options.record_key:
+            text = Path(options.prompt or options.answer).read_bytes()
+            open_commitment(report, "prompt" if options.prompt else "answer", text, options.record_key)
+    except (OSError, UnicodeDecodeError, BadKey, BadPolicy, BadText) as error:
         print(f"verify: {error}", file=sys.stderr)
         return 2
     except BadReceipt as bad:

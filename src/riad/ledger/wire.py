@@ -2,7 +2,8 @@
 
 A frame is its payload's length (uint32, big-endian), a kind (one byte), the payload. A client numbers what it asks
 (``token``, uint32) and the answer carries that number. Every entry of a batch lies in one frame, and takes one run of
-indices in the log.
+indices in the log. What belongs to an entry and is never logged, its *secret*, travels beside it: nothing, or a record
+key of 32 bytes, or that and a subject's tag of 16.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import struct
 from collections.abc import Sequence
 from itertools import accumulate, pairwise
 
-APPEND = 1  # client: token, count (uint16), count lengths (uint16), the entries
+APPEND = 1  # client: token, count (uint16), count lengths (uint16), count lengths of secrets (uint8), entries, secrets
 PING = 2  # client: token
 COMMITTED = 3  # owner: token, index of the first entry (uint64)
 FULL = 4  # owner: token; nothing was taken
@@ -20,6 +21,9 @@ PONG = 6  # owner: token, a JSON object
 
 MAX_COUNT = 4096  # entries in a frame
 MAX_FRAME = 8 * 1024 * 1024  # bytes of payload
+KEY_SIZE, TAG_SIZE = 32, 16
+MAX_SECRET = KEY_SIZE + TAG_SIZE
+_SECRETS = bytes((0, KEY_SIZE, MAX_SECRET))  # the lengths a secret has
 _HEAD = struct.Struct(">IB")
 _TOKEN = struct.Struct(">I")
 _APPEND = struct.Struct(">IH")
@@ -56,26 +60,36 @@ class Frames:
         return frames
 
 
-def append(token: int, entries: Sequence[bytes]) -> bytes:
-    """A frame that asks to append 1 to ``MAX_COUNT`` entries, of ``MAX_FRAME`` bytes at most together."""
+def append(token: int, entries: Sequence[bytes], secrets: Sequence[bytes] = ()) -> bytes:
+    """A frame that asks to append 1 to ``MAX_COUNT`` entries, of ``MAX_FRAME`` bytes at most together.
+
+    ``secrets`` has one for each entry, each empty, a key, or a key and a tag; none at all where all are empty.
+    """
     count = len(entries)
     lengths = struct.pack(f">{count}H", *map(len, entries))
-    body = b"".join(entries)
-    size = _APPEND.size + len(lengths) + len(body)
-    return b"".join((_HEAD.pack(size, APPEND), _APPEND.pack(token, count), lengths, body))
+    marks = bytes(map(len, secrets)) or bytes(count)
+    body, beside = b"".join(entries), b"".join(secrets)
+    size = _APPEND.size + len(lengths) + count + len(body) + len(beside)
+    return b"".join((_HEAD.pack(size, APPEND), _APPEND.pack(token, count), lengths, marks, body, beside))
 
 
-def read_append(payload: bytes) -> tuple[int, list[bytes]]:
-    """The token and the entries of an ``APPEND``. Raises ``Garbage``."""
+def read_append(payload: bytes) -> tuple[int, list[bytes], list[bytes]]:
+    """The token, the entries and their secrets of an ``APPEND``; no secrets where all are empty. Raises ``Garbage``."""
     try:
         token, count = _APPEND.unpack_from(payload)
         lengths = struct.unpack_from(f">{count}H", payload, _APPEND.size)
     except struct.error:
         raise Garbage from None
-    ends = list(accumulate(lengths, initial=_APPEND.size + 2 * count))
-    if not 0 < count <= MAX_COUNT or ends[-1] != len(payload) or 0 in lengths:
+    start = _APPEND.size + 3 * count
+    marks = payload[start - count : start]
+    ends = list(accumulate(lengths, initial=start))
+    if not 0 < count <= MAX_COUNT or 0 in lengths or marks.translate(None, _SECRETS):
         raise Garbage
-    return token, [payload[start:end] for start, end in pairwise(ends)]
+    beside = list(accumulate(marks, initial=ends[-1]))
+    if beside[-1] != len(payload):
+        raise Garbage
+    entries = [payload[start:end] for start, end in pairwise(ends)]
+    return token, entries, [payload[start:end] for start, end in pairwise(beside)] if any(marks) else []
 
 
 def committed(token: int, first: int) -> bytes:

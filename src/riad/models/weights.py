@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib.util
 import re
 from collections.abc import Callable
 from pathlib import Path
+
+import msgspec
 
 from riad.errors import BadRequest, NotFound
 from riad.models.catalogue import entries
@@ -66,6 +69,30 @@ def digest(path: Path, progress: Progress | None = None) -> str:
             if progress is not None:
                 progress(done, total)
     return found.hexdigest()
+
+
+def remembered_digest(path: Path, memory: Path) -> str:
+    """The file's digest as ``sha256:…``, computed once and kept in the file ``memory`` by size and time of change.
+
+    Empty where the weights cannot be read: who uses them will say so. A memory that cannot be read or written only
+    costs the time to compute again.
+    """
+    try:
+        found = path.stat()
+        facts = found.st_size, found.st_mtime_ns
+        known: dict[str, tuple[int, int, str]] = {}
+        with contextlib.suppress(OSError, msgspec.MsgspecError, UnicodeDecodeError):
+            known = msgspec.json.decode(memory.read_bytes(), type=dict[str, tuple[int, int, str]])
+        if (entry := known.get(str(path))) and entry[:2] == facts:
+            return entry[2]
+        computed = f"sha256:{digest(path)}"
+    except OSError:
+        return ""
+    with contextlib.suppress(OSError):
+        fresh = memory.with_name(memory.name + ".new")
+        fresh.write_bytes(msgspec.json.encode({**known, str(path): (*facts, computed)}))
+        fresh.replace(memory)
+    return computed
 
 
 def _in_package(name: str) -> Path | None:

@@ -8,23 +8,25 @@ from typing import Self
 
 import msgspec
 
-from riad.settings import Model, Settings, Site
+from riad.settings import Joules, Model, Settings, Site
 
 RUNTIME_VARIABLE = "RIAD_RUNTIME"
 
 
 class Engine(msgspec.Struct, frozen=True):
-    """Where an embedded engine was started, as the supervisor tells its workers: base URL and its key."""
+    """Where an embedded engine was started, as the supervisor tells its workers: base URL, key, weights' digest."""
 
     url: str
     key: str
+    digest: str = ""
 
 
 class Berth(msgspec.Struct, frozen=True, eq=False):
     """One model at one site: where a request can be sent.
 
     ``name`` is ``site/model`` and unique; ``served_as`` the engine's own name for the model; ``crosses`` is true when
-    the site lies outside the home country.
+    the site lies outside the home country. ``digest`` is that of the model's weights, as ``sha256:…``, empty where it
+    is not known; ``joules`` what a token of a prompt and one of an answer take, where the site declares it.
     """
 
     name: str
@@ -34,6 +36,8 @@ class Berth(msgspec.Struct, frozen=True, eq=False):
     url: str
     key: str | None
     crosses: bool
+    digest: str = ""
+    joules: tuple[float, float] | None = None
 
     @classmethod
     def of(cls, site: Site, model: Model, home: str, engine: Engine | None = None) -> Self:
@@ -46,6 +50,8 @@ class Berth(msgspec.Struct, frozen=True, eq=False):
             url=(engine.url if engine else site.url).rstrip("/"),
             key=engine.key if engine else site.api_key(),
             crosses=site.country != home,
+            digest=engine.digest if engine else model.digest,
+            joules=_joules(model.joules_per_token if model.joules_per_token is not None else site.joules_per_token),
         )
 
     def headers(self) -> bytes:
@@ -57,6 +63,12 @@ class Berth(msgspec.Struct, frozen=True, eq=False):
         if self.key:
             lines.append(f"authorization: Bearer {self.key}")
         return "".join(line + "\r\n" for line in lines).encode("latin-1")
+
+
+def _joules(declared: float | Joules | None) -> tuple[float, float] | None:
+    if isinstance(declared, Joules):
+        return declared.prompt, declared.completion
+    return None if declared is None else (declared, declared)
 
 
 class Catalogue:

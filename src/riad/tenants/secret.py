@@ -22,7 +22,7 @@ _SHORTEST = 32  # characters
 class Secret:
     """The server secret. Never printed: its ``repr`` does not show it."""
 
-    __slots__ = ("_masking_key", "_tenant_key", "_token_key", "_value")
+    __slots__ = ("_masking_key", "_subject_key", "_tenant_key", "_token_key", "_value")
 
     def __init__(self, value: str) -> None:
         if len(value) < _SHORTEST:
@@ -35,6 +35,7 @@ class Secret:
         self._token_key = self.derive("token")
         self._tenant_key = self.derive("tenant")
         self._masking_key = self.derive("masking")
+        self._subject_key = self.derive("subject")
 
     def derive(self, use: str) -> bytes:
         """32 bytes for that use, telling nothing about the secret or about other uses (HMAC-SHA256 as a PRF)."""
@@ -54,6 +55,13 @@ class Secret:
     def masking_key(self, tenant: str, project: str) -> bytes:
         """What that project's surrogates and tokens are made with: 32 bytes. Neither name holds a NUL."""
         return hmac.digest(self._masking_key, f"{tenant}\0{project}".encode(), "sha256")
+
+    def subject(self, tenant: str, name: str) -> bytes:
+        """The tag of a person as a tenant names her: 16 bytes, by which her records' keys are found again and erased.
+
+        A tenant's name holds no NUL.
+        """
+        return hmac.digest(self._subject_key, f"{tenant}\0{name}".encode(), "sha256")[:16]
 
     def __repr__(self) -> str:
         return "Secret(…)"

@@ -47,13 +47,17 @@ class Witness:
         origin = submission.checkpoint.origin
 
         # (2) The log is known, and (3) one of its keys signed the checkpoint.
-        keys = self.memory.keys(origin)
+        trusted = self.memory.keys(origin)
+        keys = trusted or self._of_a_year(origin)
         if not keys:
             return _refusal(404, N_("This witness does not know that log."))
         signers = [key for key in keys if _signed(key, submission.note)]
         if not signers:
             return _refusal(403, N_("No key this witness trusts for that log signed the checkpoint."))
 
+        if not trusted:
+            for key in signers:
+                self.memory.trust(key)  # a year's log is listed from its first checkpoint on
         note = _signed_by(signers, submission.note)  # what strangers signed is neither kept nor published
 
         with self.memory.extending(origin) as (seen, extend):
@@ -63,11 +67,19 @@ class Witness:
                 # block has ended. The time is taken here, so that no later cosignature is of a smaller tree.
                 at, checkpoint = now(), submission.checkpoint
                 lines = "".join(cosigner.sign(Note.parse(note).text, at) for cosigner in self.cosigners)
-                extend(Seen(checkpoint.size, checkpoint.root, note + lines, at))
+                if checkpoint.size != seen.size or not seen.note:  # a repetition costs no write
+                    extend(Seen(checkpoint.size, checkpoint.root, note + lines, at))
                 answer = Answer(200, lines)
         if answer.status != 200:
             self._suspect(seen, submission, note, answer.status)
         return answer
+
+    def _of_a_year(self, origin: str) -> list[Verifier]:
+        """The keys of a ledger's yearly log, ``ORIGIN/2027``: those trusted for ``ORIGIN``, under the year's name."""
+        parent, _, year = origin.rpartition("/")
+        if not (len(year) == 4 and year.isascii() and year.isdecimal()):
+            return []
+        return [Verifier(origin, key.public) for key in self.memory.keys(parent)]
 
     def _conflict(self, seen: Seen, submission: Submission) -> Answer | None:
         checkpoint = submission.checkpoint
