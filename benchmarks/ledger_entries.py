@@ -8,9 +8,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from typing import Any
-
-import msgspec
 
 from riad.ledger import entry as entries
 
@@ -31,6 +28,7 @@ FACTS = entries.SiteFacts(
     trains_on_data=False,
 )
 FINDINGS = ({}, {"PERSON": 1}, {"PERSON": 2, "CIN": 1, "PHONE": 1}, {"EMAIL": 1, "PERSON": 1})
+MODEL = "sha256:" + "c" * 64
 PACKS = {"ma": "sha256:" + "a" * 64, "eu": "sha256:" + "b" * 64}
 ARTICLES, OBLIGATIONS, RULES = ("09-08 art. 43", "09-08 art. 44"), ("no_training",), ("ma.national",)
 TOKENS = entries.Tokens(completion=211, prompt=187)
@@ -48,11 +46,13 @@ def decision(number: int = 2) -> entries.Decision:
         id=os.urandom(16).hex(),
         legal_basis="contract",
         model="smollm2-135m",
+        model_digest=MODEL,
         obligations=OBLIGATIONS,
         outcome="allow",
         packs=PACKS,
         persons="personal",
         project="support",
+        prompt_commitment=os.urandom(32).hex(),
         purpose="customer_support",
         rules=RULES,
         site="laptop",
@@ -60,14 +60,15 @@ def decision(number: int = 2) -> entries.Decision:
         state="none",
         tenant=TENANTS[number % len(TENANTS)],
         time=BEGAN + number,
-        **_commitment(entries.Decision, "prompt_commitment"),
     )
 
 
 def outcome(number: int, request: str, place: int) -> entries.Outcome:
     """What is recorded when it ended. ``place`` is its decision's."""
     return entries.Outcome(
+        answer_commitment=os.urandom(32).hex(),
         decision=place,
+        energy=73_000,
         http=200,
         id=request,
         milliseconds=1843,
@@ -75,7 +76,6 @@ def outcome(number: int, request: str, place: int) -> entries.Outcome:
         status="ok",
         time=BEGAN + 1843 + number,
         tokens=TOKENS,
-        **_commitment(entries.Outcome, "answer_commitment"),
     )
 
 
@@ -101,7 +101,3 @@ def traffic(requests: int, batch: int) -> Iterator[list[bytes]]:
             gathered = gathered[batch:]
     if gathered:
         yield gathered
-
-
-def _commitment(kind: type[msgspec.Struct], field: str) -> dict[str, Any]:
-    return {field: os.urandom(32).hex()} if field in kind.__struct_fields__ else {}

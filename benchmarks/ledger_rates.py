@@ -18,12 +18,15 @@ from riad.ledger.source import Source
 Open = Callable[[], Source]
 
 
-def rates(source: Open, spare: Path) -> dict[str, Any]:
-    """Of the log that ``source`` opens; ``spare`` is a folder to write to. Raises ``RuntimeError`` if it is bad."""
+def rates(source: Open, spare: Path, *, alone: bool = True) -> dict[str, Any]:
+    """Of the log that ``source`` opens; ``spare`` is a folder to write to. Raises ``RuntimeError`` if it is bad.
+
+    An audit takes every core; ``alone``: another takes one.
+    """
     cores = len(os.sched_getaffinity(0))
-    found: dict[str, Any] = {"cores": cores, "audit": {"1": _audited(source, 1)}}
-    if cores > 1:
-        found["audit"][str(cores)] = _audited(source, cores)
+    found: dict[str, Any] = {
+        "audit": {str(many): _audited(source, many) for many in {1, cores} if alone or many == cores}
+    }
     found["export"] = _exported(source, spare / "export")
     found["index"] = _indexed(source, spare / "ledger-index.db")
     return found

@@ -33,8 +33,8 @@ def ledger(document: dict[str, Any]) -> str:
         _rates(document["rates"]),
         "Bytes:",
         _bytes(document),
-        "What an entry costs the worker that hands it over, CPU µs:",
-        _worker(document["worker"]),
+        "What an entry costs the worker that hands it over, µs:",
+        _costs(document["worker"], document["record_keys"]),
         promises(document["promises"]),
     ]
     return "\n\n".join(part for part in parts if part)
@@ -117,11 +117,12 @@ def _bytes(document: dict[str, Any]) -> str:
     return table(["what", "bytes"], rows)
 
 
-def _worker(costs: dict[str, Any]) -> str:
+def _costs(costs: dict[str, Any], keys: dict[str, Any]) -> str:
     rows = [["to encode", show(costs["encode_us"], 1)]]
     rows += [
         [f"to append, {name.rpartition('_')[2]} a turn of its loop", f"{value:.1f}"]
         for name, value in costs.items()
         if name.startswith("append")
     ]
+    rows.append(["the owner, to keep a record key, 512 at once", f"{keys['us']:.1f}"])
     return table(["work", "µs"], rows)

@@ -31,6 +31,7 @@ from riad.ledger.files import Files
 ORIGIN = "bench.example/ledger"
 CALLERS = (1, 16, 64, 512, 2048)
 WARM_UP = 0.3  # seconds
+SECRET = os.urandom(wire.MAX_SECRET)  # a record key and whose it is: what comes with a decision
 
 Round = dict[str, float]
 
@@ -95,7 +96,7 @@ class Owned:
 
         async def caller() -> None:
             while (began := time.perf_counter()) < end:
-                await client.append(self._data)
+                await client.append(self._data, SECRET)
                 waits.append(time.perf_counter() - began)
 
         began, theirs, ours = time.perf_counter(), cpu(self._pid), time.process_time()
@@ -195,7 +196,7 @@ async def append_cost(directory: Path, batch: int, data: bytes) -> float:
     turns, cost = max(20, 20_000 // batch), 0.0
     for token in range(1, turns + 1):
         began = time.process_time()
-        futures = [client.append(data) for _ in range(batch)]
+        futures = [client.append(data, SECRET) for _ in range(batch)]
         client._flush()
         cost += time.process_time() - began
         frame = wire.committed(token, token * batch)[5:]

@@ -30,7 +30,7 @@ PAGE = ROOT / "docs" / "scale.md"
 RESULT = RESULTS / "scale.json"
 BYTES_AN_ENTRY = 2200  # of disk at most: the log, its journal, its export, its index
 ROOM = 4 << 30  # bytes beside
-KEYS = 200_000
+KEYS = 1_000_000
 NAMES = ("SQLite", "PostgreSQL")
 
 
@@ -62,7 +62,7 @@ def _measured(place: Place, size: int, batch: int, directory: Path, another: Cal
     found["proofs"] = simulation.proofs(place)
     say(f"{place.name}: audit, export, index")
     before = disk.Disk.now(directory)
-    found["rates"] = rates(place.reader, directory)
+    found["rates"] = rates(place.reader, directory, alone=False)
     found["rates"]["device"] = disk.between(before, disk.Disk.now(directory))
     say(f"{place.name}: commits by their size")
     found["batches"] = simulation.batches(another)

@@ -1,7 +1,8 @@
 """``make baddays``: kill −9 at every step, then the whole platform again and again. Takes some minutes.
 
-``python -m tests.baddays [--rounds N] [--seed N]``. Prints what it does, and at the end what was done, how often, and
-what was seen. Exit status 0, or 1 at the first broken promise, whose data directory is kept.
+``python -m tests.baddays [--wires N] [--rounds N] [--seed N]``; ``--wires`` spreads so many over all lines. Prints what
+it does, and at the end what was done, how often, and what was seen. Exit status 0, or 1 at the first broken promise,
+whose data directory is kept.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ def spread(seconds: Sequence[float]) -> str:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.baddays", description=__doc__)
+    parser.add_argument("--wires", type=int)
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
@@ -38,7 +40,7 @@ def main() -> int:
     for part in ("owner", "platform"):
         (directory / part).mkdir()
     try:
-        owner = kill_owners(directory / "owner", say=True, seed=options.seed)
+        owner = kill_owners(directory / "owner", options.wires, say=True, seed=options.seed)
         whole = kill_platforms(directory / "platform", options.rounds, say=True, seed=options.seed)
     except BaseException:
         print(f"baddays: FAILED; what it left is in {directory}", file=sys.stderr)

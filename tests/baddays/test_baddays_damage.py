@@ -15,7 +15,7 @@ import pytest
 
 from riad.ledger.files import Files
 from riad.ledger.note import Checkpoint, Signer
-from tests.baddays.conftest import SIZE
+from tests.baddays.conftest import SIZE, entry
 from tests.ledger.ledger_parts import ORIGIN, OwnerProcess, audit
 
 Start = Callable[..., OwnerProcess]
@@ -205,22 +205,29 @@ def test_the_anchor_is_made_again_by_the_command_in_the_manual(data_dir: Path, s
 def test_a_forgery_deep_inside_is_named_where_it_is_read(data_dir: Path, start_owner: Start) -> None:
     """A start reads the right edge and takes a few looks: what lies between is for the reader, and for an audit."""
     files = Files(data_dir)
-    sql("UPDATE entry SET data = ? WHERE id = 30000", b"forged")(files)
+    sql("UPDATE entry SET data = ? WHERE id = 30000", entry(1))(files)
     tile(0, 200, "forge")(files)
-    tile(1, 0, "forge")(files)
     assert start_owner().ready
-    for index, said in (
-        (30_000, "Entry 30000 of the ledger is not what was logged there"),
-        (200 * 256, f"Entry {200 * 256} of the ledger is not what was logged there"),
-        (5, "Entry 5 of the ledger is not what was logged there"),  # its proof goes through the forged upper tile
-    ):
-        for arguments in (("show", index), ("show", index, "--receipt")):
-            done = riad("ledger", *arguments, "--data-dir", data_dir)
-            assert done.returncode == 1
+    read(data_dir, 30_000, good=False)
+    read(data_dir, 200 * 256 + 254, good=False)  # its proof begins with the forged hash
+    read(data_dir, 40_000, good=True)
+    audited = riad("ledger", "audit", "--data-dir", data_dir)
+    assert audited.returncode == 1
+    assert "entry 30000: Its bytes are not those that were logged" in audited.stdout
+    assert "tile/0/200: Hashes 255 in it were changed" in audited.stdout
+    tile(1, 0, "forge")(files)
+    read(data_dir, 5, good=False)  # its proof goes through the forged upper tile
+
+
+def read(data_dir: Path, index: int, *, good: bool) -> None:
+    """Ask for an entry and for its receipt: both are given, or neither and why."""
+    for arguments in (("show", index), ("show", index, "--receipt")):
+        done = riad("ledger", *arguments, "--data-dir", data_dir)
+        assert done.returncode == (0 if good else 1), done
+        if not good:
             assert done.stdout == ""
-            assert said in done.stderr
+            assert f"Entry {index} of the ledger is not what was logged there" in done.stderr
             assert BACK in done.stderr
-    assert riad("ledger", "show", SIZE - 1, "--data-dir", data_dir).returncode == 0
 
 
 @pytest.mark.parametrize("name", ["the database emptied", "the database a directory", "the database overwritten"])

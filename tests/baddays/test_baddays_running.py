@@ -227,7 +227,7 @@ def test_a_whole_directory_restored_is_seen_by_whoever_kept_a_checkpoint(start_o
 
 
 def test_a_second_writer_past_the_lock_forks_nothing(start_owner: Start) -> None:
-    """Somebody deleted the lock's file and a second owner starts: of two commits one fails, and reads the log again."""
+    """Somebody deleted the lock's file and a second owner starts: each takes in what the other committed first."""
     first = start_owner()
 
     async def run() -> None:
@@ -238,11 +238,7 @@ def test_a_second_writer_past_the_lock_forks_nothing(start_owner: Start) -> None
         assert second.ready
         two = await LedgerClient.connect(second.socket)
         assert await two.append(b"second") == 1
-        with pytest.raises(LedgerUnavailable, match="UNIQUE"):
-            await one.append(b"refused")
         assert await one.append(b"third") == 2
-        with pytest.raises(LedgerUnavailable, match="UNIQUE"):
-            await two.append(b"refused")
         assert await two.append(b"fourth") == 3
         await one.close()
         await two.close()

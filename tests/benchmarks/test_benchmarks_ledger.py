@@ -177,7 +177,7 @@ def test_the_ledgers_tables_say_who_did_not_take_part() -> None:
             "ed25519_us": spread, "inclusion_us": spread, "peer": {"title": "pymerkle", "reason": "too slow"},
         },
         "rates": RATES,
-        "record_keys": {"bytes": 95.0},
+        "record_keys": {"bytes": 95.0, "us": 7.0},
         "bytes": {"decision_bytes": 900, "outcome_bytes": 200, "mean_bytes": 550.0, "overhead_bytes": 77.0},
         "worker": {"encode_us": spread, "append_us_at_1": 5.0},
         "promises": [],

@@ -63,9 +63,9 @@ def entries(start: int, end: int) -> Iterator[bytes]:
         yield outcome(index) if index % 2 else decision(index)
 
 
-def write(data_dir: Path, new: list[bytes], origin: str = ORIGIN) -> None:
-    """Add entries to the log of a directory, in one batch."""
-    log = Log.open(data_dir, origin)
+def write(data_dir: Path, new: list[bytes], origin: str = ORIGIN, now: float = START / 1000) -> None:
+    """Add entries to the log of a directory, in one batch, at that Unix time: in the year of the entries."""
+    log = Log.open(data_dir, origin, now=lambda: now)
     log.append(new)
     log.settle()
     log.close()

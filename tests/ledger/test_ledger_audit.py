@@ -22,7 +22,7 @@ from riad.ledger.reader import Reader
 from riad.ledger.storage import tile_key
 
 SIZE = 70_000
-TILE = lambda level, number: tile_key((level, number))  # noqa: E731
+TILE = tile_key
 
 
 @pytest.fixture(scope="module")

@@ -43,5 +43,6 @@ def test_tokens_commands_and_files_are_documented() -> None:
     for command in app.registered_commands:
         assert f"`riad ledger {command.name or command.callback.__name__}" in section("## Commands")  # type: ignore[union-attr]
     files = Files(Path())
-    for path in (files.database, files.key, files.vkey, files.anchor, files.lock, files.socket):
+    written = (files.database, files.key, files.vkey, files.anchor, files.lock, files.socket)
+    for path in (*written, files.audited, files.searched):
         assert f"`{path}`" in section("## Files")

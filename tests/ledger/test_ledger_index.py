@@ -189,6 +189,10 @@ def test_fields_of_later_formats_are_counted(tmp_path: Path) -> None:
     seal = {"kind": "shard", "time": START, "v": 1, "next_origin": "x"}
     write(tmp_path, [json.dumps(entry, sort_keys=True).encode() for entry in (first, second, seal)])
     assert updated(tmp_path, Filter(experiment="exp-7")) == [0]
+    write(
+        tmp_path, [json.dumps(json.loads(outcome(3, of=0)) | {"decision_shard": shard}).encode() for shard in (2, -1)]
+    )
+    assert updated(tmp_path, Filter(status="ok")) == [0]
     with Index(Files(tmp_path).searched) as index:
         assert query.count(index, Filter())["energy"] == 1250
 
@@ -288,6 +292,23 @@ def test_what_an_entry_holds_cannot_move_the_cursor(tmp_path: Path) -> None:
         text = invoke(command, "--data-dir", tmp_path).stdout
         assert "\x1b[2J" not in text
         assert "[bold]x" in text
+
+
+def test_shards_are_searched_together(tmp_path: Path) -> None:
+    """A later year's entries have names of their own, and may close what an earlier year decided."""
+    write(tmp_path, [decision(0), decision(1)])
+    late = json.loads(outcome(2, of=1))
+    write(tmp_path, [decision(3, site="oujda"), json.dumps(late).encode()], now=1_798_800_000.0)
+    options = ("--data-dir", tmp_path)
+    found = answer("search", *options)["matches"]
+    assert [match["place"] for match in found] == ["2027.1", "1", "0"]
+    assert found[1]["outcome_place"] == "2027.2"
+    assert answer("show", "1", *options)["related"]["entry"] == late
+    assert answer("show", "2027.2", *options)["related"]["entry"] == json.loads(decision(1))
+    assert answer("show", "1", "--shard", 2027, *options)["entry"]["site"] == "oujda"
+    assert answer("show", f"2027.1-{3:032x}", *options)["entry"]["site"] == "oujda"
+    assert answer("stats", *options)["attempts"] == 3
+    assert [entry["place"] for entry in answer("tail", *options)["entries"]] == ["2027.0", "2027.1", "2027.2"]
 
 
 def test_stats(data_dir: Path) -> None:

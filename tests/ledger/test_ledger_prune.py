@@ -96,6 +96,14 @@ def test_a_damage_below_the_minimum_is_none(copy: Path) -> None:
     assert [fault.where for fault in audit(partial(Reader, copy)).faults] == ["entry 600"]
 
 
+def test_a_start_looks_for_holes_above_the_minimum(copy: Path) -> None:
+    prune(copy, ORIGIN, 512)
+    Log.open(copy, ORIGIN).close()
+    damage(copy, "DELETE FROM entry WHERE id = 512")
+    with pytest.raises(EvidenceBroken, match="Entry 512"):
+        Log.open(copy, ORIGIN)
+
+
 def test_a_crash_between_the_minimum_and_the_deletion(copy: Path) -> None:
     """Rows below the minimum are left: nobody promises them, the log opens, and the next prune deletes them."""
     prune(copy, ORIGIN, 256)
@@ -130,16 +138,26 @@ def test_what_may_go(tmp_path: Path) -> None:
         assert plan(reader, START + 600).entries == 256
 
 
+NEXT_YEAR = 1_798_800_000.0  # 2027-01-01 10:40 UTC
+
+
 def test_a_finished_shard(tmp_path: Path) -> None:
+    """It loses all but its last bundle, whose last entry names the next shard; that one is untouched."""
     write(tmp_path, list(entries(0, 600)))
-    log = Log.open(tmp_path, ORIGIN, now=lambda: 1_800_000_000.0)  # in the year after the entries'
-    log.append([decision(0)])
-    log.close()
+    write(tmp_path, [decision(600), outcome(1, of=0)], now=NEXT_YEAR)
     with Reader(tmp_path) as reader:
         assert plan(reader, None).keep == 512
-    prune(tmp_path, ORIGIN, 512)
+    with Reader(tmp_path, shard=2027) as reader, pytest.raises(BadRequest, match="not finished"):
+        plan(reader, None)
+    prune(tmp_path, ORIGIN, 512, shard=0)
     with Reader(tmp_path) as reader:
         assert json.loads(reader.entry(600))["next_origin"] == f"{ORIGIN}/2027"
+        assert reader.minimum() == 512
+    first = audit(partial(Reader, tmp_path))
+    assert (first.faults, first.pruned, first.others) == ([], 512, 1)
+    second = audit(partial(Reader, tmp_path, shard=2027), shard=2027)
+    # Its outcome closes a decision of the shard before, which cannot be looked at from here.
+    assert (second.faults, second.read, second.others, second.elsewhere) == ([], 3, 1, 1)
 
 
 def test_an_outcome_of_a_pruned_decision_is_no_fault(tmp_path: Path) -> None:

@@ -11,17 +11,21 @@ import sqlite3
 import stat
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from ledger_parts import OwnerProcess
+from ledger_parts import ORIGIN, OwnerProcess
 
 from riad.errors import Erased, LedgerUnavailable, NotFound
+from riad.ledger import place
 from riad.ledger.client import LedgerClient
 from riad.ledger.erasing import erasure
+from riad.ledger.log import Log
 from riad.ledger.merkle import leaf_hash
+from riad.ledger.outcomes import outcome_of
 from riad.ledger.reader import Reader
 from riad.ledger.record_keys import NAME, RecordKeys
 
@@ -57,12 +61,12 @@ def everything(directory: Path) -> bytes:
 
 def test_keys_are_found_again(keys: RecordKeys) -> None:
     made = fill(keys, 50) | fill(keys, 50, first=50)
-    for place, entry in enumerate(entries(100)):
-        if place in made:
-            assert keys.key(place, entry) == made[place]
+    for at, entry in enumerate(entries(100)):
+        if at in made:
+            assert keys.key(at, entry) == made[at]
         else:
             with pytest.raises(NotFound):
-                keys.key(place, entry)
+                keys.key(at, entry)
     with pytest.raises(NotFound):
         keys.key(100, b"entry 100")
     assert [row.place for row in keys.rows(TAGS[1])] == [place for place in range(0, 100, 4) if place in made]
@@ -226,3 +230,42 @@ def _small_files() -> None:
     """No file of the owner's grows beyond a megabyte: its key store is the first to be full."""
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))
+
+
+def test_keys_follow_their_entries_into_the_next_year(start_owner: Start) -> None:
+    """The owner writes keys before it knows that the commit will begin a new shard."""
+    owner = start_owner()
+    last_year = b'{"kind":"test","time":%d}' % int((time.time() - 366 * 86_400) * 1000)
+
+    async def use() -> list[int]:
+        client = await LedgerClient.connect(owner.socket)
+        first = await client.append(last_year, b"f" * 32)
+        places = await asyncio.gather(*(client.append(b'{"n":%d}' % n, b"%032d" % n) for n in range(5)))
+        await client.close()
+        return [first, *places]
+
+    first, *places = asyncio.run(use())
+    shard, index = place.unpack(places[0])
+    assert (first, shard, index) == (0, time.gmtime().tm_year, 1)
+    with RecordKeys(owner.data_dir / "keys") as keys, Reader(owner.data_dir, shard=shard) as reader:
+        assert [row.place for row in keys.rows()] == [0, *places]
+        assert [keys.key(at, reader.entry(n)) for n, at in enumerate(places, 1)] == [b"%032d" % n for n in range(5)]
+
+
+def test_an_outcome_is_found_in_the_next_year(tmp_path: Path) -> None:
+    now = [1_790_000_000.0]
+    log = Log.open(tmp_path, ORIGIN, now=lambda: now[0])
+    entries = [b'{"kind":"decision","time":1790000000000}', b'{"decision":7,"kind":"outcome"}']
+    log.append([*entries, *([b'{"n":1}'] * 600), b'{"decision":0,"http":1,"kind":"outcome"}'])
+    now[0] += 366 * 86_400
+    begun = log.append([b'{"decision":1,"http":1,"kind":"outcome"}', b'{"n":2}'])
+    of, _ = place.unpack(begun)
+    log.append([b'{"decision":2,"decision_shard":%d,"http":1,"kind":"outcome"}' % of])
+    log.append([b'{"decision":2,"http":1,"kind":"outcome"}'])
+    log.settle()
+    log.close()
+    readers = {number: Reader(tmp_path, shard=number) for number in (0, of)}
+    found = [outcome_of(readers.__getitem__, decision) for decision in (0, 1, 2, 3, place.pack(of, 2), begun)]
+    assert found == [602, begun, begun + 3, None, begun + 2, None]
+    for reader in readers.values():
+        reader.close()

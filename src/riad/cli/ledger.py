@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from riad.cli import ledger_forms, ledger_keeping, ledger_reading, output
+from riad.cli import ledger_forms, ledger_keeping, ledger_reading, ledger_search, output
 from riad.cli.ledger_common import Config, DataDir, Shard, all_shards, open_reader, print_facts
 from riad.cli.ledger_erase import erase
 from riad.errors import BadRequest, Erased
@@ -185,8 +185,8 @@ app.command(help=_("Show an entry of the log, and what belongs to it, once their
     ledger_reading.show
 )
 app.command(help=_("Show the newest entries, one a line, each once its proof is verified."))(ledger_reading.tail)
-app.command(help=_("Find attempts by what the log says of them, newest first."))(ledger_reading.search)
-app.command(help=_("Show how large the log is, and count its attempts."))(ledger_reading.stats)
+app.command(help=_("Find attempts by what the log says of them, newest first."))(ledger_search.search)
+app.command(help=_("Show how large the log is, and count its attempts."))(ledger_search.stats)
 app.command(help=_("Write the log as static files that any web server can publish."))(ledger_keeping.export)
 app.command(help=_("Re-read the whole log and say what is wrong where."))(ledger_keeping.audit)
 app.command(help=_("Let the oldest entries go."))(ledger_keeping.prune)

@@ -15,7 +15,6 @@ from riad.cli.ledger_common import (
     Config,
     DataDir,
     Shard,
-    find_data_dir,
     instant,
     open_reader,
     print_facts,
@@ -82,6 +81,7 @@ def audit(
     as_json: output.JsonOption = False,
 ) -> None:
     """Re-read the whole log and say what is wrong where: exit status 0 if nothing is, 1 if something is."""
+    from riad import settings
     from riad.ledger.audit import audit as check
     from riad.ledger.files import Files
     from riad.ledger.reader import Reader
@@ -91,11 +91,11 @@ def audit(
     if directory is None:
         if vkeys is not None:
             raise BadRequest(N_("--key is for an exported copy."), remedy=N_("Name its directory, or leave --key out."))
-        chosen = find_data_dir(data_dir, config)
         open_reader(data_dir, config, shard).close()
-        open_source: Any = partial(Reader, chosen)
+        chosen = settings.load(config, data_dir=data_dir)
+        open_source: Any = partial(Reader, chosen.data_dir, chosen.ledger_url, shard)
         # Beside somebody's export no mark is believed: whoever wrote the files could have written it too.
-        marked: Path | None = Files(chosen).audited
+        marked: Path | None = Files(chosen.data_dir, shard).audited
     else:
         open_source, marked = partial(Export, directory, vkeys), None
     began = time.monotonic()

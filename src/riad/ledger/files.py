@@ -46,7 +46,7 @@ class Files(NamedTuple):
 
     @property
     def audited(self) -> Path:
-        return self.data_dir / "ledger.audited"
+        return self._named("audited")
 
     @property
     def searched(self) -> Path:

@@ -65,6 +65,7 @@ class Facts(msgspec.Struct, gc=False):
     persons: str = ""
     state: str = ""
     decision: int = -1
+    decision_shard: int = 0
     status: str = ""
     tokens: dict[str, int] | None = None
     energy: int | None = None
@@ -191,9 +192,10 @@ class Index:
             elif facts.kind == "outcome":
                 tokens = facts.tokens or {}
                 counts = (tokens.get("prompt"), tokens.get("completion"), facts.energy)
-                row = rows.get(facts.decision)
+                of = _decided(facts)
+                row = rows.get(of)
                 if row is None:
-                    ended = (at, self._number(facts.status), *counts, len(data), facts.decision, _request(facts.id))
+                    ended = (at, self._number(facts.status), *counts, len(data), of, _request(facts.id))
                     closing.append(ended)
                 elif row[15] is None and row[2] == _request(facts.id):
                     row[14] += len(data)
@@ -247,6 +249,14 @@ class Index:
             path=self._path,
             error=error,
         ) from None
+
+
+def _decided(facts: Facts) -> int:
+    """The place of an outcome's decision; -1 for one that cannot be."""
+    try:
+        return place.pack(facts.decision_shard, facts.decision)
+    except ValueError:
+        return -1
 
 
 def request_key(request: str) -> int:

@@ -62,7 +62,7 @@ def check(files: Files, verifier: Verifier) -> None:
     """Raises ``EvidenceBroken`` where the published key is another's. During a change of keys one in common will do."""
     if not files.vkey.exists():
         return
-    published = set(_published(files).split())
+    published = set(_published(files).decode("utf-8", "replace").split())
     if not published & set(verifier.vkeys.split("\n")):
         raise EvidenceBroken(
             N_("{public} is not the public half of {private}."),
@@ -74,14 +74,14 @@ def check(files: Files, verifier: Verifier) -> None:
 
 def publish(files: Files, verifier: Verifier) -> None:
     """Write the public half where it is not written yet. Raises ``OSError``."""
-    text = verifier.vkeys + "\n"
+    text = verifier.vkeys.encode() + b"\n"
     if not files.vkey.exists() or _published(files) != text:
-        write_new(files.vkey, text.encode(), 0o644)
+        write_new(files.vkey, text, 0o644)
 
 
-def _published(files: Files) -> str:
+def _published(files: Files) -> bytes:
     try:
-        return files.vkey.read_text("utf-8", "replace")
+        return files.vkey.read_bytes()
     except OSError as error:
         raise BadSettings(
             N_("{path} cannot be read: {error}."),

@@ -17,15 +17,15 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from riad.errors import BadSettings, EvidenceBroken, LedgerUnavailable, NotFound
 from riad.ledger.place import is_shard
 from riad.ledger.recovery import REMEDY
-from riad.ledger.storage import Address, Head, Storage, address_of, below, tile_key
-from riad.ledger.tiles import WIDTH
+from riad.ledger.storage import Address, Head, Storage, address_of, tile_key
+from riad.ledger.tiles import HEIGHT, WIDTH
 from riad.texts import N_
 
 if TYPE_CHECKING:
     from psycopg import Connection
 
 SCHEMA = 2  # the format's number, as SQLite's
-PRUNED_AT_ONCE = WIDTH * WIDTH  # rows deleted in one transaction
+BATCH = WIDTH * WIDTH  # entries deleted in one statement
 FEW = 32  # entries; up to here one INSERT is quicker than COPY
 _DEFAULTS = {  # libpq's words; the same parameter in the URL wins
     "connect_timeout": "5",
@@ -39,7 +39,7 @@ _TABLES = (
     "CREATE TABLE {schema}.entry (id bigint PRIMARY KEY, data bytea NOT NULL)",
     "CREATE TABLE {schema}.tile (id bigint PRIMARY KEY, hashes bytea STORAGE EXTERNAL NOT NULL)",  # they do not shrink
     "CREATE TABLE {schema}.checkpoint (id integer PRIMARY KEY CHECK (id = 0), format integer NOT NULL, "
-    "size bigint NOT NULL, note text NOT NULL, cose bytea NOT NULL)",
+    "size bigint NOT NULL, note text NOT NULL, cose bytea NOT NULL, minimum bigint NOT NULL DEFAULT 0)",
 )
 _PUT_TILES = (
     "INSERT INTO {schema}.tile SELECT * FROM unnest(%b::int8[], %b::bytea[]) "
@@ -68,10 +68,8 @@ class Postgres:
         self._db: Connection[Any] | None = None
         self._open = False  # whether a transaction is
 
-    @contextlib.contextmanager
-    def untouched(self, signed: int) -> Iterator[Storage | None]:
-        """Nothing to look at apart: to connect changes nothing."""
-        yield None
+    def inspect(self, signed: int, check: Callable[[Storage], object]) -> None:
+        """Nothing: the transaction in which it is begun and verified changes nothing where it is refused."""
 
     def begin(self, first: Callable[[], Head]) -> None:
         if self._exists():
@@ -83,7 +81,7 @@ class Postgres:
             head = first()
             for statement in _TABLES:
                 db.execute(self._sql(statement))
-            first_row = self._sql("INSERT INTO {schema}.checkpoint VALUES (0, %s, 0, %s, %s)")
+            first_row = self._sql("INSERT INTO {schema}.checkpoint VALUES (0, %s, 0, %s, %s, 0)")
             db.execute(first_row, (SCHEMA, head.note, head.cose))
 
     @contextlib.contextmanager
@@ -115,7 +113,7 @@ class Postgres:
                 with db.cursor().copy(self._sql("COPY {schema}.entry FROM STDIN (FORMAT binary)")) as copy:
                     copy.write(_rows(before, entries))
             rows = list(tiles)
-            keys, hashes = [tile_key(address) for address, _ in rows], [data for _, data in rows]
+            keys, hashes = [tile_key(*address) for address, _ in rows], [data for _, data in rows]
             db.execute(self._sql(_PUT_TILES), (keys, hashes))
             swap = self._sql("UPDATE {schema}.checkpoint SET size = %s, note = %s, cose = %s WHERE size = %s")
             swapped = db.execute(swap, (head.size, head.note, head.cose, before))
@@ -156,45 +154,29 @@ class Postgres:
     def tiles(self, addresses: Sequence[Address]) -> dict[Address, bytes]:
         if not addresses:
             return {}
-        keys = [tile_key(address) for address in addresses]
+        keys = [tile_key(*address) for address in addresses]
         rows = self._all("SELECT id, hashes FROM {schema}.tile WHERE id = ANY(%s)", keys)
         return {address_of(key): bytes(hashes) for key, hashes in rows}
 
     def minimum(self) -> int:
-        row = self._one("SELECT to_regclass(%s) IS NOT NULL", f"{self.schema}.pruned")
-        if not row or not row[0]:
-            return 0
-        row = self._one("SELECT minimum FROM {schema}.pruned")
+        row = self._one("SELECT minimum FROM {schema}.checkpoint")
         return int(row[0]) if row else 0
 
-    def prune(self, minimum: int, size: int) -> Iterator[int]:
+    def prune(self, keep: int, size: int, *, vacuum: bool = False) -> None:
         with self._answering(), self._connection() as db:
-            # A table that only a pruned log has.
-            with db.transaction():
-                db.execute(self._lock)
-                db.execute("SET LOCAL statement_timeout = 0")
-                db.execute(
-                    self._sql(
-                        "CREATE TABLE IF NOT EXISTS {schema}.pruned "
-                        "(id integer PRIMARY KEY CHECK (id = 0), minimum bigint NOT NULL)"
-                    )
-                )
-                put = "INSERT INTO {schema}.pruned VALUES (0, %s) ON CONFLICT (id) DO UPDATE SET minimum = %s"
-                db.execute(self._sql(put), (minimum, minimum))
+            # Each statement is a transaction of its own, of few enough rows for its time limit.
+            db.execute(self._sql("UPDATE {schema}.checkpoint SET minimum = greatest(minimum, %s)"), (keep,))
             first = self._one("SELECT min(id) FROM {schema}.entry")
-            begin = int(first[0]) if first and first[0] is not None else minimum
-            for start in range(min(begin, minimum), minimum, PRUNED_AT_ONCE):
-                end = min(start + PRUNED_AT_ONCE, minimum)
-                db.execute(self._sql("DELETE FROM {schema}.entry WHERE id < %s"), (end,))
-                yield end
-            for rows in below(minimum, size):
-                db.execute(self._sql("DELETE FROM {schema}.tile WHERE id >= %s AND id < %s"), rows)
-
-    def vacuum(self) -> None:
-        with self._answering(), self._connection() as db:
-            db.execute("SET statement_timeout = 0")
-            for table in ("entry", "tile"):
-                db.execute(self._sql(f"VACUUM FULL {{schema}}.{table}"))
+            for start in range(first[0] if first and first[0] is not None else keep, keep, BATCH):
+                db.execute(self._sql("DELETE FROM {schema}.entry WHERE id < %s"), (min(start + BATCH, keep),))
+            for level in range(-(-size.bit_length() // HEIGHT)):
+                ends = (tile_key(level, 0), tile_key(level, keep >> HEIGHT * (level + 1)))
+                db.execute(self._sql("DELETE FROM {schema}.tile WHERE id >= %s AND id < %s"), ends)
+            if vacuum:
+                db.execute("SET statement_timeout = 0")
+                db.execute(self._sql("VACUUM FULL {schema}.entry"))
+                db.execute(self._sql("VACUUM FULL {schema}.tile"))
+        self.close()
 
     def bytes_held(self) -> int:
         tables = "SELECT sum(pg_total_relation_size(c.oid))::int8 FROM pg_class c JOIN pg_namespace n ON n.oid = "

@@ -26,9 +26,7 @@ def probe(
     ``node(level, index)`` gives a hash of the tree, ``entry(index)`` an entry, None where there is none. Entries below
     ``minimum`` were pruned, and are not looked for.
     """
-    for index in places(size):
-        if index < minimum:
-            continue
+    for index in places(size, minimum):
         found = entry(index)
         if found is None or merkle.leaf_hash(found) != node(0, index):
             raise EvidenceBroken(
@@ -39,6 +37,7 @@ def probe(
             )
 
 
-def places(size: int) -> list[int]:
+def places(size: int, minimum: int = 0) -> list[int]:
     """Where to look in a log of that size: at its beginning, and at distances from its end that double."""
-    return [0, *(size - (1 << power) for power in reversed(range((size - 1).bit_length())))] if size else []
+    behind = (size - (1 << power) for power in reversed(range((size - 1).bit_length()))) if size else ()
+    return [minimum, *(index for index in behind if index > minimum)] if size > minimum else []

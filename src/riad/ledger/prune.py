@@ -6,19 +6,19 @@ stays. A receipt of a pruned entry verifies as before, for it needs nothing from
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
 
-from riad.errors import BadRequest, EvidenceBroken
+from riad.errors import BadRequest, EvidenceBroken, LedgerUnavailable
 from riad.ledger.files import Files
 from riad.ledger.log import Log
-from riad.ledger.note import Checkpoint
 from riad.ledger.ranges import RANGE
 from riad.ledger.recovery import REMEDY
-from riad.ledger.source import Source, head
+from riad.ledger.source import Source, head, unverified
 from riad.ledger.sources import driver
 from riad.ledger.tiles import WIDTH
 from riad.texts import N_
@@ -86,22 +86,26 @@ def plan(source: Source, before: int | None, progress: Progress = lambda done, t
 def prune(data_dir: Path, origin: str, keep: int, *, url: str = "", shard: int = 0, vacuum: bool = False) -> int:
     """Delete what lies below ``keep``, a multiple of 256; how many bytes the database gave back to the disk.
 
-    The platform must be stopped: it takes the ledger's lock, and verifies the log first. Raises ``LedgerUnavailable``
-    where a process owns the ledger or the disk fails, ``EvidenceBroken`` where it does not verify.
+    The platform must be stopped: it takes the ledger's lock, and verifies the running shard first.
+    Raises ``LedgerUnavailable`` where a process owns the ledger or the disk fails, ``EvidenceBroken`` where it does not
+    verify.
     """
-    # Log.open brings the anchor up to the newest entry: a start compares the two at sizes that stay.
     log = Log.open(data_dir, origin, url)
-    storage = driver(Files(data_dir, shard), url, origin)
     try:
+        # Log.open has brought ledger.checkpoint up to the newest entry: a start compares the two at sizes that stay.
         log.settle()
-        held, size = storage.bytes_held(), Checkpoint.parse(storage.note().rpartition("\n\n")[0] + "\n").size
-        for _ in storage.prune(keep, size):
-            pass
-        if vacuum:
-            storage.vacuum()
-        return held - storage.bytes_held()
+        with contextlib.closing(driver(Files(data_dir, shard), url, origin)) as storage:
+            held = storage.bytes_held()
+            storage.prune(keep, unverified(storage.note()).size, vacuum=vacuum)
+            return held - storage.bytes_held()
+    except LedgerUnavailable as error:
+        raise LedgerUnavailable(
+            N_("The ledger in {directory} could not be pruned: {error}."),
+            remedy=N_("Make room on that disk and run it again: it goes on where it stopped."),
+            directory=data_dir,
+            error=error.values.get("error", error.message),
+        ) from error
     finally:
-        storage.close()
         log.close()
 
 

@@ -12,8 +12,7 @@ from typing import NamedTuple
 import msgspec
 
 from riad.errors import EvidenceBroken, RiadError
-from riad.ledger import place
-from riad.ledger.entry import Decision, Entry, Outcome, decode
+from riad.ledger.entry import UNSET, Decision, Entry, Outcome, decode
 from riad.ledger.ranges import MAX_FAULTS, Fault
 from riad.ledger.source import Source
 from riad.texts import N_
@@ -73,13 +72,13 @@ def read_records(
                 asked[index] = entry.id
             elif type(entry) is Outcome:
                 outcomes += 1
-                of_shard, at = place.unpack(entry.decision)
+                of_shard, at = getattr(entry, "decision_shard", UNSET) or 0, entry.decision
                 if of_shard == shard and asked.get(at) == entry.id:
                     continue
                 if of_shard < shard or (of_shard == shard and at < minimum):
                     elsewhere += 1
                 else:
-                    pending.append((index, at if of_shard == shard else entry.decision, entry.id))
+                    pending.append((index, at, entry.id if of_shard == shard else ""))
             else:
                 others += 1
     for index, at, request in pending:

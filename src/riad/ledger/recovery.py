@@ -21,11 +21,12 @@ from riad.texts import N_
 
 REMEDY = N_("Restore the ledger's newest copy; see docs/reference/ledger.md, When the ledger refuses.")
 
+SHARED_REMEDY = N_("Copy ledger.key from the machine that began the ledger; see docs/reference/ledger.md.")
+
 UNANCHORED = N_(
-    "Put it back. Only if you know that ledger.db is the newest copy: riad ledger checkpoint > ledger.checkpoint, in "
+    "Put it back. Only if you know that the ledger is its newest copy: riad ledger checkpoint > ledger.checkpoint, in "
     "the data directory; see docs/reference/ledger.md, When the ledger refuses."
 )
-SHARED_REMEDY = N_("Copy ledger.key from the machine that began the ledger; see docs/reference/ledger.md.")
 
 
 class State(NamedTuple):
@@ -98,8 +99,8 @@ def verified(storage: Storage, verifier: Verifier, known: Iterable[Checkpoint], 
 
     # (6) There is no hole behind that edge, as far as a few looks can tell.
     if whole:
-        minimum = storage.minimum()
-        probe(size, minimum, nodes, lambda index: next(iter(storage.entries(index, index + 1)), None), REMEDY)
+        entry = lambda index: next(iter(storage.entries(index, index + 1)), None)  # noqa: E731
+        probe(size, storage.minimum(), nodes, entry, REMEDY)
     return State(note, checkpoint, frontier, _edges(size, nodes), entries[-1] if entries else b"")
 
 

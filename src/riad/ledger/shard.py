@@ -89,8 +89,7 @@ class Shard:
                     self._keep(before)
                     return first
                 after, tiles = self._grow(before, entries, leaves)
-                head = Head(after.frontier.size, after.note, cose.sign_root(self.signer, after.checkpoint))
-                self._storage.write(first, entries, tiles, head)
+                self._storage.write(first, entries, tiles, self._head(after.note, after.checkpoint))
         except Sealed:
             raise
         except BaseException:
@@ -173,18 +172,20 @@ class Shard:
             with _disk(self.files):
                 anchor = self._anchor.read()
             known = [checkpoint for checkpoint in (anchor, self._seen) if checkpoint is not None]
-            # Verified before a hand is laid on it: a refusal changes nothing on disk.
-            with self._storage.untouched(max((one.size for one in known), default=0)) as found:
-                if found is not None:
-                    verified(found, self.verifier, known, note=found.note(), whole=True)
-            self._storage.begin(lambda: self._first(anchor))
+
+            def verify(storage: Storage, note: str) -> State:
+                state = verified(storage, self.verifier, known, note=note, whole=True)
+                if not known and state.frontier.size and not joining:
+                    recovery.refuse_unanchored(state.frontier.size, self.files.anchor.name)
+                return state
+
+            signed = max((checkpoint.size for checkpoint in known), default=0)
+            self._storage.inspect(signed, lambda storage: verify(storage, storage.note()))
+            self._storage.begin(lambda: self._first(signed))
             with self._storage.transaction() as note:  # nobody commits between what is read here
-                state = verified(self._storage, self.verifier, known, note=note, whole=True)
+                state = verify(self._storage, note)
                 if not self._storage.head()[1]:  # of a format that had none
-                    root = cose.sign_root(self.signer, state.checkpoint)
-                    self._storage.write(state.frontier.size, [], [], Head(state.frontier.size, note, root))
-            if anchor is None and state.frontier.size and not joining and self._seen is None:
-                recovery.refuse_unanchored(state.frontier.size, self.files.anchor.name)
+                    self._storage.write(state.frontier.size, [], [], self._head(state.note, state.checkpoint))
             self._keep(state)
             if not state.last.startswith(SEAL) and (state.frontier.size or not self.files.shard):
                 # A later shard is anchored from its first entry on, a finished one when the next has been: see Log.
@@ -194,13 +195,12 @@ class Shard:
             raise
         return state
 
-    def _first(self, anchor: Checkpoint | None) -> Head:
+    def _first(self, signed: int) -> Head:
         """The checkpoint of the empty log. Raises ``EvidenceBroken`` where there has been one that was not empty."""
-        for known in (anchor, self._seen):
-            if known is not None and known.size:
-                recovery.refuse_old(self._storage.name, 0, known.size)
+        if signed:
+            recovery.refuse_old(self._storage.name, 0, signed)
         empty = Checkpoint(self.verifier.name, 0, EMPTY_ROOT)
-        return Head(0, self.signer.sign(empty.text), cose.sign_root(self.signer, empty))
+        return self._head(self.signer.sign(empty.text), empty)
 
     def _keep(self, state: State) -> None:
         self._state, self._seen = state, state.checkpoint
@@ -224,6 +224,10 @@ class Shard:
         checkpoint = Checkpoint(self.verifier.name, frontier.size, frontier.root())
         last = entries[-1] if entries else state.last
         return State(self.signer.sign(checkpoint.text), checkpoint, frontier, tuple(edges), last), tiles
+
+    def _head(self, note: str, checkpoint: Checkpoint) -> Head:
+        """A checkpoint as it is stored, with its COSE signature: any reader can then compose a COSE receipt."""
+        return Head(checkpoint.size, note, cose.sign_root(self.signer, checkpoint))
 
 
 def year_of(seconds: float) -> int:

@@ -15,15 +15,14 @@ from pathlib import Path
 from riad.errors import BadSettings, EvidenceBroken, LedgerUnavailable, NotFound
 from riad.ledger import disk
 from riad.ledger.files import Files
+from riad.ledger.minimum import delete_below, raise_minimum, read_minimum
 from riad.ledger.mover import Mover
 from riad.ledger.recovery import REMEDY
-from riad.ledger.storage import Address, Head, Storage, below, tile_key
-from riad.ledger.tiles import WIDTH
+from riad.ledger.storage import Address, Head, Storage, tile_key
 from riad.texts import N_
 
 SCHEMA = 2
 PAGE = 8192
-PRUNED_AT_ONCE = WIDTH * WIDTH  # rows deleted in one transaction: some 40 MB of write-ahead log
 
 
 class Sqlite:
@@ -35,45 +34,30 @@ class Sqlite:
         self.name = files.database.name
         self._files = files
         self._path = files.database
+        self._presence: disk.Presence | None = None  # of the files as they were when the connection was new
         self._reading = reading
         self._mover = Mover(files.database)
         self._db: sqlite3.Connection | None = None
-        self._presence: disk.Presence | None = None
 
-    @contextlib.contextmanager
-    def untouched(self, signed: int) -> Iterator[Storage | None]:
-        """To close a database that was open for writing moves its write-ahead log into it and deletes that."""
+    def inspect(self, signed: int, check: Callable[[Storage], object]) -> None:
+        # To close a database that was open for writing moves its write-ahead log into it and deletes that.
+        if self._db is not None:
+            return
         with self._answering():
             disk.check(self._path, signed)
-            begun = self._path.exists() and self._path.stat().st_size > 0
-        if self._db is not None or not begun:
-            yield None
-            return
-        found = Sqlite(self._files, reading=True)
-        try:
-            yield found if found.version() else None
-        finally:
-            found.close()
-
-    def version(self) -> int:
-        """The format, 0 for a file that is still empty. Raises ``BadSettings`` for one that is not known."""
-        with self._answering():
-            (version,) = self._connection().execute("PRAGMA user_version").fetchone()
-        if version not in (0, 1, SCHEMA):
-            raise BadSettings(
-                N_("{name} has format {found}; this Riad reads {known}."),
-                remedy=N_("Use the version of Riad that wrote it."),
-                name=self.name,
-                found=version,
-                known=SCHEMA,
-            )
-        return int(version)
+            written = self._path.exists() and self._path.stat().st_size
+        if written:
+            view = Sqlite(self._files)
+            view._reading = True
+            with contextlib.closing(view), self._answering():
+                if view._version():
+                    check(view)
 
     def begin(self, first: Callable[[], Head]) -> None:
-        db, version = self._connection(), self.version()
+        db = self._connection()
         with self._answering():
+            version = self._version()
             if version == SCHEMA:
-                self._presence = disk.Presence(self._path)
                 return
             # The tables and the empty tree's checkpoint come in one transaction, as does an upgrade: a crash leaves
             # all of it, or an empty file, or the older format; each is taken up from here.
@@ -83,7 +67,6 @@ class Sqlite:
                 else:
                     db.execute("ALTER TABLE checkpoint ADD COLUMN cose BLOB NOT NULL DEFAULT x''")
                 db.execute(f"PRAGMA user_version = {SCHEMA}")
-            self._presence = disk.Presence(self._path)
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[str]:
@@ -92,16 +75,31 @@ class Sqlite:
         # write-ahead log up to the last complete commit.
         with self._answering(), self._atomic(db):
             yield self.note()
-        if self._presence is not None:
+        with self._answering():
+            if self._presence is None:
+                self._presence = disk.Presence(self._path)
             self._presence.check()
 
     def write(self, before: int, entries: Sequence[bytes], tiles: Iterable[tuple[Address, bytes]], head: Head) -> None:
         db = self._connection()
         db.executemany("INSERT INTO entry (id, data) VALUES (?, ?)", zip(count(before), entries, strict=False))
-        rows = [(tile_key(address), hashes) for address, hashes in tiles]
+        rows = [(tile_key(*address), hashes) for address, hashes in tiles]
         db.executemany("INSERT OR REPLACE INTO tile (id, hashes) VALUES (?, ?)", rows)
         db.execute("UPDATE checkpoint SET note = ?, cose = ?", (head.note, head.cose))
         self._mover.wrote(sum(map(len, entries)) + 4 * PAGE)
+
+    def _version(self) -> int:
+        """The format of the database, 0 for one that is still empty. Raises ``BadSettings`` for one not known."""
+        (version,) = self._connection().execute("PRAGMA user_version").fetchone()
+        if version not in (0, 1, SCHEMA):
+            raise BadSettings(
+                N_("{name} has format {found}; this Riad reads {known}."),
+                remedy=N_("Use the version of Riad that wrote it."),
+                name=self.name,
+                found=version,
+                known=SCHEMA,
+            )
+        return int(version)
 
     def note(self) -> str:
         return self._checkpoint("x''")[0]
@@ -135,42 +133,23 @@ class Sqlite:
         with self._answering():
             for address in addresses:
                 query = "SELECT CAST(hashes AS BLOB) FROM tile WHERE id = ?"
-                if row := self._connection().execute(query, (tile_key(address),)).fetchone():
+                if row := self._connection().execute(query, (tile_key(*address),)).fetchone():
                     found[address] = bytes(row[0])
         return found
 
     def minimum(self) -> int:
         with self._answering():
-            db = self._connection()
-            if db.execute("SELECT 1 FROM sqlite_master WHERE name = 'pruned'").fetchone() is None:
-                return 0
-            row = db.execute("SELECT minimum FROM pruned").fetchone()
-        return int(row[0]) if row else 0
+            return read_minimum(self._connection())
 
-    def prune(self, minimum: int, size: int) -> Iterator[int]:
+    def prune(self, keep: int, size: int, *, vacuum: bool = False) -> None:
         db = self._connection()
         with self._answering():
-            # A table that only a pruned log has.
-            with self._atomic(db):
-                db.execute(
-                    "CREATE TABLE IF NOT EXISTS pruned "
-                    "(id INTEGER PRIMARY KEY CHECK (id = 0), minimum INTEGER NOT NULL)"
-                )
-                db.execute("INSERT OR REPLACE INTO pruned VALUES (0, ?)", (minimum,))
-            first = db.execute("SELECT min(id) FROM entry").fetchone()[0]
-            for start in range(min(first or 0, minimum), minimum, PRUNED_AT_ONCE):
-                end = min(start + PRUNED_AT_ONCE, minimum)
-                db.execute("DELETE FROM entry WHERE id < ?", (end,))
+            raise_minimum(db, keep)
+            for _ in delete_below(db, keep, size):
                 db.execute("PRAGMA wal_checkpoint(PASSIVE)")
-                yield end
-            for rows in below(minimum, size):
-                db.execute("DELETE FROM tile WHERE id >= ? AND id < ?", rows)
+            if vacuum:
+                db.execute("VACUUM")
             db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-
-    def vacuum(self) -> None:
-        with self._answering():
-            self._connection().execute("VACUUM")
-            self._connection().execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def bytes_held(self) -> int:
         files = [self._path, self._path.with_name(self._path.name + "-wal")]
@@ -182,7 +161,7 @@ class Sqlite:
 
     def close(self) -> None:
         self._mover.join()
-        db, self._db = self._db, None
+        db, self._db, self._presence = self._db, None, None
         if db is not None:
             with contextlib.suppress(sqlite3.Error):
                 db.close()
@@ -240,7 +219,7 @@ class Sqlite:
     def _unavailable(self, error: Exception) -> LedgerUnavailable:
         if self._reading:
             message = N_("The ledger in {directory} cannot be read: {error}.")
-            remedy = N_("See that Riad may read and write there, and that the disk works.")
+            remedy = N_("See that Riad may read and write there, and that the disk works and has room.")
         else:
             message = N_("The ledger in {directory} cannot be used: {error}.")
             remedy = N_("Make room on that disk and see that it works; the ledger goes on by itself.")

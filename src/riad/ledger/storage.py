@@ -6,7 +6,7 @@ A driver stores and reads; it hashes, signs and decides nothing. Where its datab
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from typing import NamedTuple, Protocol
 
@@ -29,11 +29,9 @@ class Storage(Protocol):
     shared: bool  # whether other machines commit to it too
     name: str  # what messages call it
 
-    def untouched(self, signed: int) -> AbstractContextManager[Storage | None]:
-        """The same for reading only, where opening it to write would change what is on disk; else None.
-
-        Raises ``EvidenceBroken`` where a log of ``signed`` entries should be and is not.
-        """
+    def inspect(self, signed: int, check: Callable[[Storage], object]) -> None:
+        """Before a hand is laid on it: refuse what this database cannot be where ``signed`` entries were signed, then
+        hand ``check`` a view of it that cannot write. A refusal changes nothing."""
         ...
 
     def begin(self, first: Callable[[], Head]) -> None:
@@ -74,18 +72,12 @@ class Storage(Protocol):
         ...
 
     def minimum(self) -> int:
-        """The lowest index whose entry is promised to be there (C2SP tlog-tiles, Pruning); 0: none was pruned."""
+        """The lowest index whose entry the log promises to have, 0 where it was never pruned."""
         ...
 
-    def prune(self, minimum: int, size: int) -> Iterator[int]:
-        """Promise nothing below ``minimum`` any more, durably, then delete it; yields entries done, after each commit.
-
-        A crash leaves rows that nobody promises; running it again deletes them. For a log that nobody writes.
-        """
-        ...
-
-    def vacuum(self) -> None:
-        """Give the room of what was deleted back to the disk. For a log that nobody writes."""
+    def prune(self, keep: int, size: int, *, vacuum: bool = False) -> None:
+        """Raise ``minimum`` to ``keep``, durably, then delete the entries and tiles that end at or below it. A crash
+        between leaves rows that nobody promises; running it again deletes them. ``vacuum`` gives the room back."""
         ...
 
     def bytes_held(self) -> int:
@@ -101,9 +93,9 @@ class Storage(Protocol):
         ...
 
 
-def tile_key(address: Address) -> int:
+def tile_key(level: int, number: int) -> int:
     """The row of a tile in the table ``tile``."""
-    return address[0] << 48 | address[1]
+    return level << 48 | number
 
 
 def address_of(key: int) -> Address:
@@ -120,9 +112,3 @@ def edge(size: int) -> list[Address]:
         count >>= HEIGHT
         level += 1
     return found
-
-
-def below(minimum: int, size: int) -> Iterator[tuple[int, int]]:
-    """The rows of tiles that end at or below a minimum index, as half-open ranges: one for each tile level."""
-    for level in range(-(-size.bit_length() // HEIGHT)):
-        yield tile_key((level, 0)), tile_key((level, minimum >> HEIGHT * (level + 1)))
