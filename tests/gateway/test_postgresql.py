@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from riad.ledger.reader import Reader
+from riad.ledger.verify import verify
 from riad.store import open as open_store
 from riad.tenants import usage
 from tests.running import House, RunningRiad
@@ -19,7 +21,15 @@ def test_a_platform_over_postgresql(house: House, database_url: str, tmp_path: P
     try:
         key = riad.key("--requests-per-minute", "4")
         key_id = riad.command("keys", "list")["keys"][0]["id"]
-        answers = [riad.chat(key, "rabat-echo", "hi")[0] for _ in range(6)]
+        sent = [riad.chat(key, "rabat-echo", "hi") for _ in range(6)]
+        answers = [status for status, _, _ in sent]
+        name = sent[0][1]["x-riad-receipt"]
+        status, _, receipt = riad.get(f"/v1/receipts/{name}", key)
+        assert status == 200
+        assert verify(receipt, (riad.data_dir / "ledger.vkey").read_text()).index == int(name.partition("-")[0])
+        assert riad.get("/ledger/checkpoint")[0] == 200
+        assert riad.get("/ledger/2027/checkpoint")[0] == 404
+        assert riad.get("/v1/receipts/2027." + name, key)[0] == 404
         if 60 - time.time() % 60 > 1:  # the minute did not end meanwhile
             assert sorted(answers) == [200] * 4 + [429] * 2
         riad.command("keys", "revoke", key_id)
@@ -35,3 +45,6 @@ def test_a_platform_over_postgresql(house: House, database_url: str, tmp_path: P
     finally:
         store.close()
     assert not (riad.data_dir / "riad.db").exists()
+    assert not (riad.data_dir / "ledger.db").exists()
+    with Reader(riad.data_dir, database_url) as reader:
+        assert reader.size() >= 2 * answers.count(200)

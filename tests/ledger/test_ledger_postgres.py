@@ -170,8 +170,9 @@ def test_two_machines_start_at_once_on_nothing(
             Files(data_dir).key.write_text(KEY.skey)
     with ThreadPoolExecutor(2) as threads:
         owners = list(threads.map(lambda data_dir: start_owner(data_dir, url=postgresql_url), machines))
-    assert sorted(owner.ready for owner in owners) == ([True, True] if with_key else [False, True])
+    ready = sorted(owner.ready for owner in owners)
     ends = [owner.end() for owner in owners]
+    assert ready == ([True, True] if with_key else [False, True]), ends
     if not with_key:
         refused = next(end for end, owner in zip(ends, owners, strict=True) if not owner.ready)
         assert "Copy ledger.key" in refused[1]

@@ -199,8 +199,11 @@ class Postgres:
                 db.close()
 
     def _exists(self) -> bool:
-        row = self._one("SELECT to_regclass(%s) IS NOT NULL", f"{self.schema}.checkpoint")
-        return bool(row and row[0])
+        # By the snapshot of the statement: to_regclass answers from a cache, which waiting for the lock does not renew.
+        table = (
+            "SELECT 1 FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace WHERE nspname = %s AND relname = %s"
+        )
+        return self._one(table, self.schema, "checkpoint") is not None
 
     @property
     def _lock(self) -> bytes:
