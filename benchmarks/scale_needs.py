@@ -10,9 +10,8 @@ import sqlite3
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from riad.ledger.sqlite import PAGE
-
 from riad.ledger.merkle import HASH_SIZE
+from riad.ledger.sqlite import PAGE
 from riad.settings import Ledger
 
 DAY, YEAR = 86_400, 365  # seconds, days

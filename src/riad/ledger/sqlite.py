@@ -23,6 +23,7 @@ from riad.texts import N_
 
 SCHEMA = 2
 PAGE = 8192
+MAX_PAGES = 4_294_967_294  # 35 TB, the most SQLite takes; a quarter of it by default
 
 
 class Sqlite:
@@ -232,6 +233,7 @@ def _connect(path: Path) -> sqlite3.Connection:
     db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
     try:
         db.execute(f"PRAGMA page_size = {PAGE}")
+        db.execute(f"PRAGMA max_page_count = {MAX_PAGES}")
         (mode,) = db.execute("PRAGMA journal_mode = WAL").fetchone()
         if mode != "wal":
             raise sqlite3.OperationalError("the file system does not support SQLite's write-ahead log")
