@@ -102,7 +102,23 @@ WORKING: list[tuple[str, int]] = [
     ("ledger checkpoint", 0),
     ("ledger show 0", 0),
     ("ledger show 99999999", 2),
+    ("ledger show 0 --format entry", 0),
+    ("ledger show 0 --format nonsense", 2),
+    ("ledger tail -n 3", 0),
+    ("ledger tail -n -1", 2),
+    ("ledger search --site rabat", 0),
+    ("ledger search --since whenever", 2),
     ("ledger stats", 0),
+    ("ledger stats --decision perhaps", 2),
+    ("ledger export FRESH", 0),
+    ("ledger export TEXT", 2),
+    ("ledger audit", 0),
+    ("ledger audit missing", 2),
+    ("ledger prune --before 2020-01-01", 0),
+    ("ledger prune", 2),
+    ("ledger erase --subject nobody --tenant acme --dry-run", 0),
+    ("ledger erase --subject nobody", 2),
+    ("ledger rotate-key --data-dir FRESH", 2),
     ("models list", 0),
     ("models show smollm2-135m", 0),
     ("models show atlantis", 2),
@@ -170,8 +186,9 @@ def words(crowd: Crowd, files: dict[str, str], beside: Terminal, tmp_path: Path)
         if {"KEY", "MADE"} & {*command.split()}:
             done = beside("keys", "create", "--tenant", made, "--project", "p", "--purpose", "x", "--json")
             known["KEY"] = done.document["key"]
+        known["FRESH"] = str(tmp_path / f"new-{made}")
         if "--dir" in command:
-            known |= {"FRESH": str(tmp_path / f"new-{made}"), "WITNESS": str(tmp_path / made)}
+            known["WITNESS"] = str(tmp_path / made)
             known["LOG"] = (crowd.riad.data_dir / "ledger.vkey").read_text().strip()
             assert beside("witness", "init", "--name", "w.example/1", "--dir", known["WITNESS"]).status == 0
             assert beside("witness", "add-log", known["LOG"], "--dir", known["WITNESS"]).status == 0
@@ -228,13 +245,14 @@ def test_every_option_is_documented() -> None:
     sections = dict(re.findall(r"^## `riad ([^`]+)`\n(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL))
     assert set(sections) == set(NAMES)
     for name, section in sections.items():
-        documented = set(re.findall(r"^\| `([^` ]+)", section, re.MULTILINE))
+        first = re.findall(r"^\| ([^|]+)", section, re.MULTILINE)
+        documented = {option for cell in first for option in re.findall(r"`(--?[a-z]{2}[^` ]*|[A-Z]+)", cell)}
         parameters = COMMANDS[*name.split(),].params
         options = {opt for p in parameters for opt in p.opts if opt.startswith("--")} - {"--help"}
         arguments = {
             (p.metavar or p.name or "").upper().strip("[]").rstrip(".]")
             for p in parameters
-            if not p.opts[0].startswith("--")
+            if not p.opts[0].startswith("-")
         }
         assert documented == (options - {"--json", "--data-dir", "--config"}) | arguments, name
 

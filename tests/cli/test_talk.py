@@ -100,8 +100,17 @@ def test_a_good_installation(laptop: Laptop, terminal: Terminal, monkeypatch: py
     done = terminal("doctor", *laptop.where, "--json")
     assert done.status == 0, done.out
     assert done.document["ok"] is True
-    assert set(checks(done.document)) == {"settings", "python", "data", "weights", "store", "ledger", "running"}
-    assert terminal("doctor", *laptop.where).out.count("✓") == 7
+    assert set(checks(done.document)) == {
+        "settings",
+        "python",
+        "data",
+        "weights",
+        "store",
+        "ledger",
+        "witnesses",
+        "running",
+    }
+    assert terminal("doctor", *laptop.where).out.count("✓") == 8
 
 
 def test_nothing_is_installed_yet(terminal: Terminal, tmp_path: Path) -> None:

@@ -62,6 +62,12 @@ def export(source: Source, directory: Path, progress: Progress = lambda done, to
     files = StaticFiles(directory)
     note, vkeys = source.checkpoint(), source.vkeys()
     tip = head(note, vkeys)
+    if directory.exists() and not directory.is_dir():
+        raise BadRequest(
+            N_("{directory} is not a directory."),
+            remedy=N_("Give one that is new, or that holds an earlier export of this log."),
+            directory=directory,
+        )
     try:
         directory.mkdir(parents=True, exist_ok=True)
         before = _published(source, files, tip)

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from riad.errors import BadRequest, BadSettings
+from riad.errors import BadRequest, BadSettings, NotFound
 from riad.ledger import keys
 from riad.ledger.entry import KeyChange, encode
 from riad.ledger.files import Files, write_new
@@ -26,9 +26,9 @@ Now = Callable[[], float]
 def begin(data_dir: Path, origin: str, url: str = "", *, now: Now = time.time) -> Verifier:
     """Take up a second key. → both, as they now verify the running shard.
 
-    Raises ``BadRequest`` where a change is under way, and as ``Log.open``.
+    Raises ``BadRequest`` where a change is under way, ``NotFound`` without a ledger, and as ``Log.open``.
     """
-    log = Log.open(data_dir, origin, url, now=now)
+    log = _opened(data_dir, origin, url, now)
     try:
         files, old = Files(data_dir), _key(data_dir, origin)
         if old.also:
@@ -54,13 +54,24 @@ def begin(data_dir: Path, origin: str, url: str = "", *, now: Now = time.time) -
     return verifier
 
 
+def _opened(data_dir: Path, origin: str, url: str, now: Now) -> Log:
+    """The log, which must be there: ``Log.open`` would begin one."""
+    if not Files(data_dir).key.exists():
+        raise NotFound(
+            N_("There is no ledger in {directory}."),
+            remedy=N_("Start the platform once with `riad up`, or give --data-dir."),
+            directory=data_dir,
+        )
+    return Log.open(data_dir, origin, url, now=now)
+
+
 def finish(data_dir: Path, origin: str, url: str = "", *, now: Now = time.time) -> Verifier:
     """Let the old key go. → the new one, as it now verifies the running shard.
 
     Raises ``BadRequest`` where no change is under way, or where some machine signs with the old key alone; and as
     ``Log.open``.
     """
-    log = Log.open(data_dir, origin, url, now=now)
+    log = _opened(data_dir, origin, url, now)
     try:
         files, both = Files(data_dir), _key(data_dir, origin)
         if not both.also:
