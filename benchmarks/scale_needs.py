@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from riad.ledger.merkle import HASH_SIZE
-from riad.ledger.sqlite import PAGE
+from riad.ledger.sqlite import MAX_PAGES, PAGE
 from riad.settings import Ledger
 
 DAY, YEAR = 86_400, 365  # seconds, days
@@ -37,11 +37,10 @@ class Load:
 
 
 def limits() -> dict[str, int]:
-    """How large SQLite lets a database of our pages become: as it is opened, and at most."""
+    """How large SQLite lets a database become as the ledger opens it."""
     with sqlite3.connect(":memory:") as db:
-        (usual,) = db.execute("PRAGMA max_page_count").fetchone()
-        (most,) = db.execute("PRAGMA max_page_count = 4294967294").fetchone()
-    return {"sqlite_bytes": usual * PAGE, "sqlite_raised_bytes": most * PAGE}
+        (most,) = db.execute(f"PRAGMA max_page_count = {MAX_PAGES}").fetchone()
+    return {"sqlite_bytes": most * PAGE}
 
 
 def needs(scale: dict[str, Any], ledger: dict[str, Any], load: Load | None = None) -> dict[str, Any]:
@@ -85,9 +84,8 @@ def _days_until(found: dict[str, Any], log_bytes: float, limits: dict[str, int])
     """Days after which one shard is as large as what holds it lets it be, by what stops it."""
     if "cold_receipt" in found["proofs"]:  # SQLite: all of it in one file
         marks = {
-            "SQLite as it opens the file": limits["sqlite_bytes"],
             "a file on ext4": EXT4_FILE,
-            "SQLite with max_page_count raised": limits["sqlite_raised_bytes"],
+            "SQLite's own limit": limits["sqlite_bytes"],
         }
     else:
         marks = {"a PostgreSQL table": POSTGRESQL_TABLE}
