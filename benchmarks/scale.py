@@ -77,7 +77,6 @@ def measure(names: list[str], size: int, batch: int, directory: Path) -> dict[st
         "size": size,
         "databases": {},
         "missing": {},
-        "limits": scale_needs.limits(),
     }
     for name in names:
         try:
@@ -92,6 +91,7 @@ def measure(names: list[str], size: int, batch: int, directory: Path) -> dict[st
 def publish(document: dict[str, Any]) -> None:
     """Compute, write the result and the tables."""
     ledger = json.loads((RESULTS / "ledger.json").read_text())
+    document["limits"] = scale_needs.limits()
     document["needs"] = scale_needs.needs(document, ledger)
     RESULT.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n")
     tables.put("simulation", scale_tables.simulation(document), PAGE)

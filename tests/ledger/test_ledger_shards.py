@@ -14,9 +14,12 @@ from pathlib import Path
 
 import pytest
 from ledger_parts import ORIGIN, OwnerProcess, audit
+from typer.testing import CliRunner
 
+from riad.cli.ledger import app
 from riad.errors import EvidenceBroken, NotFound
 from riad.ledger import place
+from riad.ledger.chain import broken_links
 from riad.ledger.client import LedgerClient
 from riad.ledger.entry import Turn, decode
 from riad.ledger.files import Files
@@ -194,3 +197,31 @@ def test_a_client_is_told_the_place(tmp_path: Path, ledger_url: str, start_owner
     assert owner.end()[0] == 0
     assert audit(tmp_path / "data", ledger_url, shard)[1:] == [b"%d" % number for number in range(300)]
     assert os.path.exists(Files(tmp_path / "data", shard).vkey)
+
+
+def test_an_audit_follows_the_chain(tmp_path: Path, ledger_url: str) -> None:
+    for year in (2026, 2027, 2029):
+        use(tmp_path, ledger_url, year, 2)
+    readers = {year: Reader(tmp_path, ledger_url, year) for year in (0, 2027, 2029)}
+    assert broken_links(readers) == []
+    assert broken_links({0: readers[0]}) == []
+    # The year between is taken away: its neighbours name it, and not each other.
+    found = broken_links({0: readers[0], 2029: readers[2029]})
+    assert [(fault.where, fault.entry) for fault in found] == [("shard 0", 2), ("shard 2029", 0)]
+    for reader in readers.values():
+        reader.close()
+
+
+def test_the_command_follows_the_chain(tmp_path: Path) -> None:
+    for year in (2026, 2027, 2029):
+        use(tmp_path, "", year, 2)
+    settings = tmp_path / "riad.toml"
+    settings.write_text(f'[ledger]\norigin = "{ORIGIN}"\n')
+    command = ["audit", "--data-dir", str(tmp_path), "--config", str(settings)]
+    assert "✗ shard" not in CliRunner().invoke(app, command).output  # the records of these tests are no entries
+    middle = Files(tmp_path, 2027)
+    for path in (middle.database, middle.vkey):
+        path.unlink()
+    done = CliRunner().invoke(app, command)
+    assert done.exit_code == 1
+    assert "shard 0: Its last entry does not name the shard of 2029" in done.output

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -15,17 +16,19 @@ from riad.cli.ledger_common import (
     Config,
     DataDir,
     Shard,
+    all_shards,
     instant,
     open_reader,
     print_facts,
     progress,
 )
-from riad.errors import BadRequest
+from riad.errors import BadRequest, EvidenceBroken, NotFound
 from riad.texts import N_, _
 
 if TYPE_CHECKING:
     from riad.ledger.audit import Report
     from riad.ledger.prune import Plan
+    from riad.ledger.ranges import Fault
 
 
 def export(
@@ -108,6 +111,8 @@ def audit(
             from_start=from_start,
             progress=bar,
         )
+    if directory is None:
+        report = report._replace(faults=[*report.faults, *_chain(data_dir, config)])
     seconds = time.monotonic() - began
     own_key = directory is not None and vkeys is None
     if as_json:
@@ -182,6 +187,22 @@ def _prune_text(planned: Plan, done: bool, freed: int) -> str:
     if freed > 0:
         return f"{said} " + _("The disk has {megabytes} MB back.", megabytes=f"{freed / 1e6:.1f}")
     return f"{said} " + _("The file keeps its size and fills that room first; --vacuum gives it back.")
+
+
+def _chain(data_dir: Path | None, config: Path | None) -> list[Fault]:
+    """What is wrong between this ledger's shards."""
+    from riad.ledger.chain import broken_links
+    from riad.ledger.ranges import Fault
+
+    with ExitStack() as stack:
+        shards = {year: stack.enter_context(reader) for year, reader in all_shards(data_dir, config).items()}
+        try:
+            return broken_links(shards)
+        except (
+            EvidenceBroken,
+            NotFound,
+        ) as error:  # one of them has no checkpoint that verifies: its own audit says why
+            return [Fault("shards", error.render().replace("{", "{{").replace("}", "}}"))]
 
 
 def _cores() -> int:
