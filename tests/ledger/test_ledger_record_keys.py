@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,8 @@ from riad.ledger.merkle import leaf_hash
 from riad.ledger.outcomes import outcome_of
 from riad.ledger.reader import Reader
 from riad.ledger.record_keys import NAME, RecordKeys
+
+SMALL = 1 << 20  # bytes of the largest file that a test's owner may write
 
 Start = Callable[..., OwnerProcess]
 TAGS = [b"a" * 16, b"b" * 16]
@@ -191,8 +194,15 @@ def test_keys_that_the_log_never_reached_are_forgotten_at_the_start(start_owner:
 
 def test_without_its_key_no_record(start_owner: Start) -> None:
     """A full key store stops records with keys and no others, says why, and lets them go on when there is room."""
-    owner = start_owner(before=_small_files)
+    owner = start_owner()
+    owner.end()
     store = owner.data_dir / "keys" / NAME
+    # Its write-ahead log is nearly full, the ledger's is not; held open here, or closing would empty it.
+    other = sqlite3.connect(store)
+    other.execute("PRAGMA wal_autocheckpoint = 0")
+    other.execute("CREATE TABLE other AS SELECT zeroblob(?) AS filler", (SMALL - 300_000,))
+    other.commit()
+    owner = start_owner(before=_small_files)
 
     async def use() -> None:
         client = await LedgerClient.connect(owner.socket)
@@ -213,7 +223,8 @@ def test_without_its_key_no_record(start_owner: Start) -> None:
         assert await client.append(b"entry", b"k" * 32) == recorded + 1
         await client.close()
 
-    asyncio.run(use())
+    with closing(other):
+        asyncio.run(use())
 
 
 def test_an_owner_does_not_start_on_a_damaged_key_store(start_owner: Start) -> None:
@@ -227,9 +238,9 @@ def test_an_owner_does_not_start_on_a_damaged_key_store(start_owner: Start) -> N
 
 
 def _small_files() -> None:
-    """No file of the owner's grows beyond a megabyte: its key store is the first to be full."""
+    """No file of the owner's grows beyond this."""
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (SMALL, SMALL))
 
 
 def test_keys_follow_their_entries_into_the_next_year(start_owner: Start) -> None:
