@@ -37,7 +37,7 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
 
 @pytest.fixture(scope="session")
 def postgresql_server() -> Iterator[Path]:
-    """A real PostgreSQL for this session: the directory of its socket. It listens on no network."""
+    """A real PostgreSQL for all tests: the directory of its socket. It listens on no network."""
     with postgresql("fsync=off") as cluster:
         yield cluster.data
 
