@@ -13,9 +13,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import os
 import signal
-import stat
 import sys
 from pathlib import Path
 
@@ -24,9 +22,11 @@ from riad.errors import BadRequest, EvidenceBroken, RiadError
 from riad.ledger import policy, witnessed
 from riad.ledger.contact import Contact, Target
 from riad.ledger.files import Files
-from riad.ledger.note import Checkpoint, Verifier
+from riad.ledger.note import Verifier
 from riad.ledger.reader import Reader
+from riad.ledger.source import unverified
 from riad.ledger.sources import shards
+from riad.ledger.supervised import supervisor_gone
 from riad.settings import Ledger, Settings
 from riad.texts import N_, _, terminal_language
 
@@ -67,7 +67,7 @@ class Feed:
         """Ask every witness that is due and not being asked; → those being asked. Raises what a ``Reader`` raises."""
         note = await asyncio.to_thread(self._reader.checkpoint)
         if self._target is None or self._target.note != note:
-            self._target = Target(note, Checkpoint.parse(note.rpartition("\n\n")[0] + "\n"), {})
+            self._target = Target(note, unverified(note), {})
         for contact in self.contacts:
             busy = self._asking.get(contact.name)
             if (busy is None or busy.done()) and contact.due(self._target):
@@ -154,22 +154,14 @@ async def run(settings: Settings) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    mode = os.fstat(0).st_mode
-    if stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode):  # a supervisor's pipe; a terminal or a file says nothing
-        loop.add_reader(0, _supervisor_gone, stop)
     work = asyncio.create_task(feed(settings))
-    stopping = asyncio.create_task(stop.wait())
-    await asyncio.wait({work, stopping}, return_when=asyncio.FIRST_COMPLETED)
-    stopping.cancel()
+    ending = [asyncio.create_task(stop.wait()), asyncio.create_task(supervisor_gone())]
+    await asyncio.wait({work, *ending}, return_when=asyncio.FIRST_COMPLETED)
+    for task in ending:
+        task.cancel()
     if work.done():
         work.result()
     work.cancel()
-
-
-def _supervisor_gone(stop: asyncio.Event) -> None:
-    if not os.read(0, 4096):
-        asyncio.get_running_loop().remove_reader(0)
-        stop.set()
 
 
 def complain(error: RiadError) -> None:

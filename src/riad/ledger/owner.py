@@ -20,7 +20,6 @@ import contextlib
 import json
 import os
 import signal
-import stat
 import sys
 import time
 import traceback
@@ -40,6 +39,7 @@ from riad.ledger.log import Log
 from riad.ledger.merkle import leaf_hash
 from riad.ledger.record_keys import RecordKeys
 from riad.ledger.sources import SQLITE
+from riad.ledger.supervised import supervisor_gone
 from riad.texts import N_, _, terminal_language
 
 MAX_QUEUED = 64 * 1024 * 1024  # bytes taken and not yet durable; beyond, clients are told to come back
@@ -283,7 +283,7 @@ async def serve(log: Log, keys: RecordKeys, clock: Clock, path: Path) -> None:
     listener = address.listen(path)
     owner = Owner(log, keys, clock)
     server = await loop.create_unix_server(lambda: Session(owner), sock=listener)
-    watch = asyncio.create_task(_supervisor_gone())
+    watch = asyncio.create_task(supervisor_gone())
     with contextlib.suppress(BrokenPipeError):
         print("ready", flush=True)
     stopping = asyncio.create_task(stop.wait())
@@ -297,27 +297,6 @@ async def serve(log: Log, keys: RecordKeys, clock: Clock, path: Path) -> None:
     for task in (watch, stopping):
         task.cancel()
     await owner.stop()
-
-
-async def _supervisor_gone() -> None:
-    """Returns at the end of standard input, where that is a supervisor's pipe; a terminal or a file says nothing."""
-    ended = asyncio.Event()
-    loop = asyncio.get_running_loop()
-
-    def read() -> None:
-        if not os.read(0, 4096):
-            ended.set()
-
-    try:
-        mode = os.fstat(0).st_mode
-    except OSError:  # closed
-        mode = 0
-    if stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode):
-        loop.add_reader(0, read)
-    try:
-        await ended.wait()
-    finally:
-        loop.remove_reader(0)
 
 
 def complain(error: RiadError) -> None:

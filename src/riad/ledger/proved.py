@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from riad.errors import EvidenceBroken, NotFound
+from riad.errors import EvidenceBroken
 from riad.ledger import merkle
-from riad.ledger.recovery import REMEDY
-from riad.ledger.source import Source, head, nodes, pruned
+from riad.ledger.source import Source, head, no_entry, nodes, not_logged, pruned
 from riad.texts import N_
 
 
@@ -22,12 +21,7 @@ def proved(source: Source, indices: Iterable[int]) -> dict[int, bytes]:
     found = {}
     for index in indices:
         if not 0 <= index < tip.size:
-            raise NotFound(
-                N_("There is no entry {index} in a log of {size}."),
-                remedy=N_("Entries count from 0 to one less than the log's size."),
-                index=index,
-                size=tip.size,
-            )
+            raise no_entry(index, tip.size)
         entries = source.entries(index, index + 1)
         if not entries and index < (minimum := source.minimum()):
             raise pruned(index, minimum)
@@ -37,11 +31,6 @@ def proved(source: Source, indices: Iterable[int]) -> dict[int, bytes]:
             proof = merkle.inclusion_proof(index, tip.size, tree)
             merkle.verify_inclusion(merkle.leaf_hash(entries[0]), index, tip.size, proof, tip.root)
         except EvidenceBroken as error:
-            raise EvidenceBroken(
-                N_("Entry {index} of the ledger is not what was logged there: {error}"),
-                remedy=REMEDY,
-                index=index,
-                error=error.render(),
-            ) from None
+            raise not_logged(index, error) from None
         found[index] = entries[0]
     return found

@@ -19,7 +19,7 @@ from riad.ledger.files import Files
 from riad.ledger.merkle import HASH_SIZE
 from riad.ledger.note import Checkpoint, Verifier
 from riad.ledger.recovery import REMEDY, read_tile
-from riad.ledger.source import pruned
+from riad.ledger.source import no_entry, not_logged, pruned, unverified
 from riad.ledger.sources import driver
 from riad.ledger.storage import Storage
 from riad.ledger.tiles import WIDTH, Tile, TileNodes, bundle, end_index, no_tile, width
@@ -168,7 +168,7 @@ class Reader:
         """
         with self._open() as storage:
             note, signature = storage.head()
-            head = _parse(note)
+            head = unverified(note)
             proof = self._proof(storage, index, self._entry(storage, index, head.size), note, head)
         key = self._key()
         return cose.compose([key, *key.also], head, index, proof, signature)
@@ -180,26 +180,16 @@ class Reader:
             self._key().open(note)
             merkle.verify_inclusion(merkle.leaf_hash(entry), index, head.size, proof, head.root)
         except EvidenceBroken as error:
-            raise EvidenceBroken(
-                N_("Entry {index} of the ledger is not what was logged there: {error}"),
-                remedy=REMEDY,
-                index=index,
-                error=error.render(),
-            ) from None
+            raise not_logged(index, error) from None
         return proof
 
     def _head(self, storage: Storage) -> tuple[str, Checkpoint]:
         note = storage.note()
-        return note, _parse(note)
+        return note, unverified(note)
 
     def _entry(self, storage: Storage, index: int, size: int) -> bytes:
         if not 0 <= index < size:
-            raise NotFound(
-                N_("There is no entry {index} in a log of {size}."),
-                remedy=N_("Entries count from 0 to one less than the log's size."),
-                index=index,
-                size=size,
-            )
+            raise no_entry(index, size)
         entries = storage.entries(index, index + 1)
         if not entries:
             if index < (minimum := storage.minimum()):
@@ -248,7 +238,3 @@ class Reader:
             except LedgerUnavailable:
                 self._storage.close()  # the next call connects again
                 raise
-
-
-def _parse(note: str) -> Checkpoint:
-    return Checkpoint.parse(note.rpartition("\n\n")[0] + "\n")

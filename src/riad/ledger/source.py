@@ -168,6 +168,26 @@ def nodes(source: Source, size: int) -> TileNodes:
     return TileNodes(size, read)
 
 
+def no_entry(index: int, size: int) -> NotFound:
+    """The answer for an index that the log has not reached."""
+    return NotFound(
+        N_("There is no entry {index} in a log of {size}."),
+        remedy=N_("Entries count from 0 to one less than the log's size."),
+        index=index,
+        size=size,
+    )
+
+
+def not_logged(index: int, error: EvidenceBroken) -> EvidenceBroken:
+    """What is said of a stored entry that does not lead to what was signed."""
+    return EvidenceBroken(
+        N_("Entry {index} of the ledger is not what was logged there: {error}"),
+        remedy=REMEDY,
+        index=index,
+        error=error.render(),
+    )
+
+
 def pruned(what: int | str, minimum: int) -> NotFound:
     """The answer for an entry (its index) or a tile (its path) that is gone on purpose."""
     entry = N_("Entry {what} was pruned: this log keeps its entries from {minimum} on.")
